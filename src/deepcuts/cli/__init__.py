@@ -1,0 +1,46 @@
+"""The command ``deepcuts``: one file per subcommand; nothing heavy is imported before one is chosen."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from deepcuts.cli import demo, evaluate, inspect, prune, strategies
+from deepcuts.errors import DeepcutsError
+
+app = typer.Typer(
+    name="deepcuts",
+    help="Prune fine-tuned encoders of the BERT family in a single shot, and report honestly what was lost.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("prune")(prune.prune)
+app.command("evaluate")(evaluate.evaluate)
+app.command("inspect")(inspect.inspect)
+app.command("strategies")(strategies.strategies)
+app.command("demo")(demo.demo)
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: bool = typer.Option(False, "--version", help="Print the version and exit."),
+) -> None:
+    if version:
+        from deepcuts import __version__
+
+        typer.echo(f"deepcuts {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command; what goes wrong on purpose is one message on standard error, not a traceback."""
+    try:
+        app()
+    except DeepcutsError as error:
+        typer.echo(f"deepcuts: {error}", err=True)
+        sys.exit(error.exit_status)
+    except KeyboardInterrupt:
+        typer.echo("deepcuts: interrupted; the same command goes on where it stopped", err=True)
+        sys.exit(130)

@@ -1,0 +1,86 @@
+"""What several subcommands share."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from deepcuts.progress import Reporter
+
+
+def reporter() -> Reporter:
+    """Progress on standard error, so that standard output holds results alone."""
+    from rich.console import Console
+
+    from deepcuts.progress import Reporter
+
+    return Reporter(Console(stderr=True) if is_first_process() else None)
+
+
+def is_first_process() -> bool:
+    """Whether this process may talk: the only one, or the first of those a launcher started."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def quiet_libraries() -> None:
+    """Keep the libraries' chatter out of the output; their errors still come through."""
+    import warnings
+
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+
+
+def print_table(title: str, columns: list[str], rows: list[list[str]], caption: str | None = None) -> None:
+    """Print a table on standard output: the first column to the left, numbers to the right."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", caption_justify="left")
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="left" if index == 0 else "right", no_wrap=index == 0)
+    for row in rows:
+        table.add_row(*row)
+    # Elsewhere than in a terminal a table must not be folded to a width that nobody has.
+    width = None if sys.stdout.isatty() else max(120, 40 + 14 * len(columns))
+    console = Console(width=width, highlight=False)
+    console.print(table)
+    if caption:
+        console.print(caption, markup=False, soft_wrap=True)
+
+
+def measure_cells(names: list[str], measures: Mapping[str, Any]) -> list[str]:
+    """Measures as text, a dash for what is missing."""
+    return [f"{measures[name]:.4f}" if name in measures else "–" for name in names]
+
+
+def print_result(result: Mapping[str, Any], folder: Path) -> None:
+    """Print what a run found: baseline, dense, pruned and retrained, and where it lies."""
+    names = [result["task"]["primary"], *(n for n in result["dense"] if n != result["task"]["primary"])]
+    phases = {
+        "baseline (constant)": "baseline",
+        "dense": "dense",
+        "pruned": "pruned",
+        "pruned, retrained": "retrained",
+    }
+    kept = result["kept"]
+    print_table(
+        f"{result['strategy']} on {result['task']['name']}, seed {result['seed']}",
+        ["dev", *names],
+        [[title, *measure_cells(names, result[key])] for title, key in phases.items()],
+        f"{kept['weights']:,} of {result['model']['prunable']:,} prunable weights kept (density "
+        f"{kept['density']:.4f}); {kept['parameters_left']:,} of {result['model']['parameters']:,} parameters "
+        f"left (compression {kept['compression']:.3f}).\n"
+        "Checked after retraining and in the saved files: every cut weight is exactly 0, and exactly the "
+        f"planned number is kept.\nResults: {folder}",
+    )

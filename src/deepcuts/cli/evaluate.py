@@ -1,0 +1,68 @@
+"""``deepcuts evaluate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def evaluate(
+    model: Annotated[
+        str, typer.Argument(help="A run folder, or a folder or Hub name of a fine-tuned model.")
+    ],
+    task: Annotated[str | None, typer.Option(help="sst2, cola, stsb or minimal-pairs [a run's own].")] = None,
+    data: Annotated[str | None, typer.Option(help="Folder with the GLUE task; else the Hub.")] = None,
+    train: Annotated[str | None, typer.Option(help="Your own training file (for the baseline).")] = None,
+    dev: Annotated[str | None, typer.Option(help="Your own dev file.")] = None,
+    text: Annotated[list[str] | None, typer.Option(help="Column with text; repeat for a pair.")] = None,
+    label: Annotated[str | None, typer.Option(help="Column to predict.")] = None,
+    kind: Annotated[str | None, typer.Option(help="classification or regression.")] = None,
+    max_length: Annotated[int, typer.Option(help="Tokens of a row at most.")] = 128,
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help="Let code that comes with the model run.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Measure a model on the dev split of a task, beside the constant baseline.
+
+    Example:  deepcuts evaluate run --task stsb --data glue
+    """
+    arguments = dict(locals())
+    import json
+
+    from deepcuts.cli.common import measure_cells, print_table, quiet_libraries
+    from deepcuts.config import DataConfig
+    from deepcuts.run_folder import saved_config
+
+    source = DataConfig.make(
+        **{name: arguments[name] for name in DataConfig.model_fields if name != "text"},
+        text=tuple(text or ()),
+    )
+    saved = saved_config(Path(model))
+    if saved is not None and source.task is None and source.train is None:
+        source = DataConfig.make(**{**saved["data"], **({"data": data} if data else {})})
+    task_data = source.load()
+    quiet_libraries()
+    from deepcuts.encoding import encode
+    from deepcuts.models import check_fits, load_finetuned
+    from deepcuts.tasks import baseline
+    from deepcuts.training import evaluate as measure
+
+    loaded, tokenizer = load_finetuned(model, trust_remote_code=trust_remote_code)
+    check_fits(loaded, task_data.task)
+    encoded = encode(task_data, tokenizer, loaded, max_length)
+    found = {
+        "baseline": baseline(task_data.task, task_data.train, task_data.dev),
+        "model": measure(loaded, encoded),
+    }
+    if as_json:
+        typer.echo(json.dumps({"task": task_data.task.name, "digest": task_data.digest, **found}, indent=2))
+        return
+    names = list(found["model"])
+    rows = [
+        ["baseline (constant)", *measure_cells(names, found["baseline"])],
+        [model, *measure_cells(names, found["model"])],
+    ]
+    print_table(f"{task_data.task.name}, {len(task_data.dev):,} dev rows", ["dev", *names], rows)

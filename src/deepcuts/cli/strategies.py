@@ -1,0 +1,43 @@
+"""``deepcuts strategies``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def strategies(
+    names_only: Annotated[bool, typer.Option("--names", help="Print the names alone, one a line.")] = False,
+) -> None:
+    """List the strategies: names, formulas, what they cost, and where they come from.
+
+    A strategy is a scope (Layer: the same density in every tensor; Global: one threshold over all) and a
+    score. Put "Inverted" in front of any of them to keep the worst weights instead, as a control.
+
+    Example:  deepcuts strategies
+    """
+    from deepcuts.cli.common import print_table
+    from deepcuts.strategy import TITLES, Strategy, strategy_names
+
+    if names_only:
+        typer.echo("\n".join(strategy_names()))
+        return
+    titles = {name: title for title, name in TITLES.items()}
+    rows = []
+    for name in strategy_names():
+        strategy = Strategy.parse(name)
+        formula = strategy.formula.formula
+        if strategy.smooth:
+            formula = formula.replace("g", "mean(g)", 1)
+        title = f" ({titles[name]})" if name in titles else ""
+        cost = "no data" if not strategy.formula.needs else "η passes" if strategy.smooth else "1 pass"
+        source = "DeepCuts, eq. 9" if strategy.smooth and "eq. 9" not in strategy.formula.source else ""
+        rows.append(
+            [name + title, formula, cost, " + ".join(filter(None, [strategy.formula.source, source]))]
+        )
+    caption = (
+        "w weight, g its gradient, a mean output of its row, λ the shift (10), mean(g) over η = 10 noisy passes.\n"
+        "A pass is one forward and backward pass of a batch. Scores are summed over batches; high = keep."
+    )
+    print_table("Strategies", ["name", "score of one batch", "cost a batch", "source"], rows, caption)

@@ -1,0 +1,67 @@
+"""The demo: four strategies on one small real task, sharing the dense model and one sweep of scores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from deepcuts.config import DataConfig, PruneConfig
+from deepcuts.pipeline import prune
+from deepcuts.progress import Reporter
+from deepcuts.stages import finetune, prepare, score_strategies
+from deepcuts.store import Store
+from deepcuts.strategy import Strategy
+
+#: Strategy → how the table calls it.
+STRATEGIES = {
+    "LayerGradCAMShift": "Cam-Cut",
+    "LayerSmoothGrad": "Smooth-Cut",
+    "LayerMagWeight": "magnitude",
+    "Random": "random (control)",
+}
+
+
+def run_demo(output: Path, *, seed: int, density: float, reporter: Reporter) -> dict[str, dict[str, Any]]:
+    """Fine-tune MiniLM on minimal pairs, score it once, and cut and retrain it by each strategy.
+
+    Args:
+        output: A folder for the runs, one a strategy, and for what they share.
+        seed: Seed of everything random.
+        density: Share of prunable weights to keep.
+        reporter: Where progress is shown.
+
+    Returns:
+        Strategy → result, as in its ``result.json``.
+
+    Raises:
+        ModelError: The extra ``demo`` is not installed.
+        InputError: `density` is not in (0, 1].
+    """
+    source = DataConfig(task="minimal-pairs")
+    data = source.load()
+    configs = {
+        name: PruneConfig.make(
+            data.task,
+            model="minilm",
+            data=source,
+            strategy=name,
+            density=density,
+            seed=seed,
+            decay="linear",
+            precision="bf16",
+            max_length=32,
+            score_batches=100,
+            smooth_batches=10,
+        )
+        for name in STRATEGIES
+    }
+    job = prepare(next(iter(configs.values())), data, reporter)
+    shared = output / "shared"
+    store = Store(shared, job.processes)
+    # All strategies in one sweep; the runs below find their scores in the store.
+    score_strategies(job, store, finetune(job, store), [Strategy.parse(name) for name in STRATEGIES])
+    results = {}
+    for name, config in configs.items():
+        reporter.line(f"{STRATEGIES[name]} ({name})")
+        results[name] = prune(job.with_config(config), output / name, shared=shared)
+    return results

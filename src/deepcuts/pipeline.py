@@ -1,0 +1,113 @@
+"""The pipeline of the paper: a pretrained model and a task in; a pruned, verified, measured model out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from deepcuts import run_folder
+from deepcuts.masking import apply_masks, verify_masks
+from deepcuts.rewinding import rewind
+from deepcuts.run_folder import open_run
+from deepcuts.saving import describe, save_pruned
+from deepcuts.selection import select
+from deepcuts.stages import Job, finetune, retrain, score_strategies
+from deepcuts.store import Store
+from deepcuts.strategy import Strategy
+from deepcuts.tasks import baseline
+from deepcuts.training import evaluate
+
+
+def prune(
+    job: Job,
+    folder: Path,
+    *,
+    shared: Path | None = None,
+    overwrite: bool = False,
+    keep_scores: bool = False,
+    report_to: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Fine-tune, score, cut, rewind, retrain, measure, save (DeepCuts, §3); goes on where it stopped.
+
+    Args:
+        job: What `deepcuts.stages.prepare` loaded; its model ends as the pruned one.
+        folder: The run folder.
+        shared: Folder for the fine-tuned model and the scores, which other runs then reuse; None keeps
+            them in the run folder until the run is finished.
+        overwrite: Whether a run that is in the folder is deleted first.
+        keep_scores: Whether the scores are saved in the run folder.
+        report_to: Experiment trackers that Transformers knows, such as ``"tensorboard"``.
+
+    Returns:
+        The result, as it stands in ``result.json``.
+
+    Raises:
+        RunFolderError: The folder holds something else than this run.
+        DivergedError: A training's loss became NaN or infinite.
+        InvariantError: A cut weight is not 0 where it must be, or a rewind was not exact.
+    """
+    seconds = _Seconds()
+    with open_run(folder, job.config, job.processes, overwrite=overwrite):
+        own = Store(folder / run_folder.WORK, job.processes)
+        if (finished := run_folder.finished_result(folder)) is not None:
+            job.reporter.line(f"{folder}: finished already; nothing was done again")
+            own.remove()
+            return finished
+        store = own if shared is None else Store(shared, job.processes)
+        strategy = Strategy.parse(job.config.strategy)
+
+        rewind(job.model, job.start)  # θ0, also where the job was used before
+        dense = finetune(job, store, report_to)  # θ1
+        with seconds.of("evaluate"):
+            dense_measures = evaluate(job.model, job.task)
+        scored = score_strategies(job, store, dense, [strategy])[strategy]
+        with seconds.of("cut"):
+            masks = select(scored.scores, job.budget)
+            apply_masks(job.model, masks)
+        with seconds.of("evaluate"):
+            pruned_measures = evaluate(job.model, job.task)
+        if job.config.rewind == "pretrained":
+            with seconds.of("rewind"):
+                rewind(job.model, job.start)
+        retrained = retrain(job, own, masks, dense, report_to)  # M ⊙ θ2
+        verify_masks(job.model, masks)
+        with seconds.of("evaluate"):
+            retrained_measures = evaluate(job.model, job.task)
+        with seconds.of("save"):
+            save_pruned(job, folder, masks, scored.scores if keep_scores else None)
+
+        result = {
+            **describe(job, masks),
+            "baseline": baseline(job.task.data.task, job.task.data.train, job.task.data.dev),
+            "dense": dense_measures,
+            "pruned": pruned_measures,
+            "retrained": retrained_measures,
+            "best_epoch": {"finetune": dense.best_epoch, "retrain": retrained.best_epoch},
+            "seconds": {
+                "finetune": dense.seconds,
+                "score": scored.seconds,
+                "score_shared_by": scored.shared_by,
+                "retrain": retrained.seconds,
+                **seconds.spent,
+            },
+        }
+        history = {"finetune": dense.epochs, "retrain": retrained.epochs}
+        run_folder.finish(folder, job.processes, result, history)
+        own.remove()
+        return result
+
+
+class _Seconds:
+    """Wall time by what it was spent on."""
+
+    def __init__(self) -> None:
+        self.spent: dict[str, float] = {}
+
+    @contextmanager
+    def of(self, name: str) -> Iterator[None]:
+        started = time.monotonic()
+        yield
+        self.spent[name] = self.spent.get(name, 0.0) + time.monotonic() - started

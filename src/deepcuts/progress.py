@@ -1,0 +1,55 @@
+"""What a person sees of long work: bars in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+Advance = Callable[[], None]
+
+
+class Reporter:
+    """Where progress is shown.
+
+    Args:
+        console: A rich console; None shows nothing, as for all but the first of several processes.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console
+
+    def line(self, text: str) -> None:
+        """Say one thing."""
+        if self._console is not None:
+            self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def show(self, renderable: Any) -> None:
+        """Show anything that rich can render, such as a table."""
+        if self._console is not None:
+            self._console.print(renderable)
+
+    @contextmanager
+    def bar(self, label: str, total: int, done: int = 0) -> Iterator[Advance]:
+        """A progress bar, in a terminal; yields a function that advances it by one.
+
+        Args:
+            label: What is being done.
+            total: Number of steps.
+            done: Steps that an earlier try has done.
+        """
+        if self._console is None or not self._console.is_terminal:
+            yield lambda: None
+            return
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=self._console, transient=True) as progress:
+            task = progress.add_task(label, total=total, completed=done)
+            yield lambda: progress.advance(task)

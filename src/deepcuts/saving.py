@@ -1,0 +1,103 @@
+"""What a run leaves behind: masks and the pruned model, read back and checked, and facts about them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from deepcuts import run_folder
+from deepcuts.digests import tensor_bytes
+from deepcuts.errors import InvariantError
+from deepcuts.files import write_atomically
+from deepcuts.masking import verify_masks
+from deepcuts.masks import Masks
+from deepcuts.models import load_finetuned
+from deepcuts.scores import Scores
+from deepcuts.stages import Job
+
+RESULT_VERSION = 1
+
+
+def save_pruned(job: Job, folder: Path, masks: Masks, scores: Scores | None) -> None:
+    """Save masks, model and tokenizer, and scores if given; then read masks and model back and check them.
+
+    Raises:
+        InvariantError: What was read back is not, bit for bit, what was saved, a cut weight is not 0, or
+            the number of kept weights is not the planned one.
+    """
+    if job.processes.is_first:
+        if scores is not None:
+            scores.save(folder / run_folder.SCORES)
+        masks.save(folder / run_folder.MASKS)
+        write_atomically(folder / run_folder.MODEL, lambda temporary: _write_model(job, temporary))
+        saved_masks = Masks.load(folder / run_folder.MASKS)
+        planned = job.budget.kept_in_all(sum(job.sizes.values()))
+        if saved_masks.kept != planned:
+            raise InvariantError(f"{saved_masks.kept:,} weights are kept, {planned:,} were planned")
+        saved, _ = load_finetuned(
+            str(folder / run_folder.MODEL), trust_remote_code=job.config.trust_remote_code
+        )
+        verify_masks(saved, saved_masks)
+        _check_equal(job.model, saved)
+    job.processes.wait()
+
+
+def describe(job: Job, masks: Masks) -> dict[str, Any]:
+    """Facts that a run's measures need to be read: what was cut from which model, for which task."""
+    data = job.task.data
+    left = job.total - masks.total + masks.kept
+    return {
+        "format": RESULT_VERSION,
+        "strategy": job.config.strategy,
+        "rewind": job.config.rewind,
+        "seed": job.config.seed,
+        "model": {
+            "name": job.config.model,
+            "class": type(job.model).__name__,
+            "architecture": job.model.config.model_type,
+            "parameters": job.total,
+            "prunable": masks.total,
+            "start_digest": job.start.digest,
+        },
+        "task": {
+            "name": data.task.name,
+            "kind": data.task.kind,
+            "primary": data.task.primary,
+            "source": data.source,
+            "digest": data.digest,
+            "train_rows": len(data.train),
+            "dev_rows": len(data.dev),
+            "truncated_rows": job.task.truncated,
+        },
+        "budget": dict(masks.provenance["budget"]),
+        "kept": {
+            "weights": masks.kept,
+            "density": masks.density,
+            "parameters_left": left,
+            "compression": job.total / left,
+            "by_tensor": masks.kept_by_tensor,
+        },
+        # Each was checked on the way here; a run in which one does not hold ends with an error instead.
+        "invariants": {
+            "cut_weights_are_zero_after_retraining": True,
+            "cut_weights_are_zero_in_the_saved_model": True,
+            "saved_model_is_the_measured_one_bit_for_bit": True,
+            "kept_weights_are_as_many_as_planned": True,
+            "rewind_was_exact": job.config.rewind == "pretrained" or None,
+        },
+    }
+
+
+def _write_model(job: Job, folder: Path) -> None:
+    job.model.save_pretrained(folder)
+    job.task.tokenizer.save_pretrained(folder)
+
+
+def _check_equal(model: nn.Module, saved: nn.Module) -> None:
+    parameters = dict(saved.named_parameters())
+    for name, parameter in model.named_parameters():
+        if not torch.equal(tensor_bytes(parameter), tensor_bytes(parameters[name])):
+            raise InvariantError(f"{name!r} is not in the saved model as it was in the measured one")

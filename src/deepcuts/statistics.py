@@ -1,0 +1,116 @@
+"""Statistics of one batch: gradients and mean activations, by hooks that are always gone afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from deepcuts.errors import ScoringError
+
+Batch = Mapping[str, Any]
+LossFunction = Callable[[nn.Module, Batch], Tensor]
+
+
+def model_loss(model: nn.Module, batch: Batch) -> Tensor:
+    """The loss that the model itself returns, as Hugging Face models do when the batch holds labels.
+
+    Raises:
+        ScoringError: The batch holds no labels, or the model returns no loss.
+    """
+    if "labels" not in batch:
+        raise ScoringError(
+            f"a batch holds no 'labels' (it has {', '.join(map(repr, batch))}), so there is no loss; "
+            "add them, or give a loss_fn(model, batch)"
+        )
+    loss = getattr(model(**batch), "loss", None)
+    if not isinstance(loss, Tensor):
+        raise ScoringError(f"{type(model).__name__} returned no loss; give a loss_fn(model, batch)")
+    return loss
+
+
+def gradients(loss: Tensor, parameters: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
+    """Gradients of a loss, by parameter name; zeros where the loss doesn't depend on a parameter.
+
+    The parameters' own ``.grad`` is neither read nor written.
+
+    Raises:
+        ScoringError: A parameter is frozen (``requires_grad`` is off).
+    """
+    frozen = [name for name, parameter in parameters.items() if not parameter.requires_grad]
+    if frozen:
+        raise ScoringError(
+            f"{frozen[0]!r} is frozen (requires_grad is False), so it has no gradient to score by"
+        )
+    found = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
+    return {
+        name: torch.zeros_like(parameter) if gradient is None else gradient
+        for (name, parameter), gradient in zip(parameters.items(), found, strict=True)
+    }
+
+
+class ActivationMeans:
+    """Mean output of each layer over the sequences and tokens of the passes that it watched."""
+
+    def __init__(self, layers: Sequence[nn.Linear], token_mask: Tensor | None) -> None:
+        self._layers = set(layers)
+        self._token_mask = token_mask
+        self._sums: dict[nn.Module, Tensor] = {}
+        self._counts: dict[nn.Module, float] = {}
+        self._of_tokens: set[nn.Module] = set()
+
+    def mean(self, layer: nn.Linear) -> Tensor:
+        """Mean output ``(out_features,)``, float32.
+
+        Raises:
+            ScoringError: The layer did not run.
+        """
+        if layer not in self._sums:
+            raise ScoringError(f"{layer} took no part in the forward pass, so it has no activations")
+        return self._sums[layer] / self._counts[layer]
+
+    def _observe(self, layer: nn.Module, inputs: Any, output: Tensor) -> None:
+        values = output.detach().float()  # (batch, tokens, out_features), or without the token axis
+        mask = self._token_mask
+        is_of_tokens = mask is not None and values.shape[:-1] == mask.shape
+        # DeBERTa runs its projections on the table of relative positions as well; that is no token of
+        # the batch, so it counts only for a layer that sees nothing else.
+        if layer in self._of_tokens and not is_of_tokens:
+            return
+        if is_of_tokens and layer not in self._of_tokens:
+            self._of_tokens.add(layer)
+            self._sums.pop(layer, None)
+            self._counts.pop(layer, None)
+        if is_of_tokens and mask is not None:
+            values = values * mask.unsqueeze(-1)
+            count = float(mask.sum())
+        else:
+            count = float(values[..., 0].numel())
+        total = values.flatten(0, -2).sum(0)  # (out_features,)
+        self._sums[layer] = self._sums[layer] + total if layer in self._sums else total
+        self._counts[layer] = self._counts.get(layer, 0.0) + count
+
+
+@contextmanager
+def activation_means(
+    layers: Sequence[nn.Linear], token_mask: Tensor | None = None
+) -> Iterator[ActivationMeans]:
+    """Watch the outputs of linear layers, before any activation function (DeepCuts, §3.4).
+
+    A layer that runs several times in a pass, as ALBERT's shared ones do, is averaged over all of them.
+
+    Args:
+        layers: The layers to watch.
+        token_mask: ``(batch, tokens)``, 1 for a token that counts and 0 for one that doesn't, such as
+            padding; None counts all.
+    """
+    means = ActivationMeans(layers, token_mask)
+    hooks = [layer.register_forward_hook(means._observe, prepend=True) for layer in set(layers)]
+    try:
+        yield means
+    finally:
+        for hook in hooks:
+            hook.remove()

@@ -1,0 +1,25 @@
+"""Tasks: what a model is trained for, the data, and the measures. Importing this is cheap."""
+
+from __future__ import annotations
+
+from deepcuts.tasks.builtin import TASKS, load_task
+from deepcuts.tasks.glue import load_glue
+from deepcuts.tasks.measures import LOWER_IS_BETTER, baseline, describe, measure
+from deepcuts.tasks.own_files import load_files
+from deepcuts.tasks.task import Schedule, Split, Task, TaskData, check
+
+__all__ = [
+    "LOWER_IS_BETTER",
+    "TASKS",
+    "Schedule",
+    "Split",
+    "Task",
+    "TaskData",
+    "baseline",
+    "check",
+    "describe",
+    "load_files",
+    "load_glue",
+    "load_task",
+    "measure",
+]

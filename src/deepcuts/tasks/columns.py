@@ -1,0 +1,129 @@
+"""Reads columns of CSV, TSV, JSON lines and Parquet files as they stand: no type or "NA" is guessed.
+
+Nothing here unpickles, evaluates or downloads anything.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from deepcuts.errors import DataError
+from deepcuts.tasks.task import Origin, Unit
+
+Columns = dict[str, list[Any]]
+Table = tuple[list[str], list[Sequence[Any]]]  # the columns' names, and the rows in their order
+
+
+def read_columns(path: Path, wanted: Sequence[str]) -> tuple[Columns, Origin]:
+    """Read some columns of a file whose format its suffix tells, in whatever case.
+
+    ``.csv``: a header row, commas, standard quoting with ``"``. ``.tsv``: a header row and a plain split
+    on tab, as GLUE has it: ``"`` is part of the text and a line is a row. ``.jsonl``, ``.ndjson``,
+    ``.json``: one object a line; a key a line lacks is None. ``.parquet``. Text is UTF-8, with or
+    without a byte order mark.
+
+    Args:
+        path: The file.
+        wanted: Names of the columns.
+
+    Returns:
+        Column name → one value per row: strings from CSV and TSV, what the file holds from the others;
+        and how errors name the rows.
+
+    Raises:
+        DataError: The file is missing, unreadable, of another format or encoding, without rows or
+            without a wanted column.
+    """
+    if path.suffix.lower() not in _READERS:
+        raise DataError(f"{path}: the suffix is {path.suffix!r}, but it must be one of {', '.join(_READERS)}")
+    if not path.is_file():
+        raise DataError(f"{path}: there is no such file")
+    if not path.stat().st_size:
+        raise DataError(f"{path}: is empty")
+    read, unit, first = _READERS[path.suffix.lower()]
+    origin = Origin(str(path), unit, first)
+    try:
+        names, rows = read(path, origin)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: is not UTF-8 text (byte {error.start})") from None
+    except (OSError, ValueError, NotImplementedError) as error:
+        raise DataError(f"{path}: can't be read ({brief(error)})") from None
+
+    for name in wanted:
+        if names.count(name) != 1:
+            problem = "has no column" if name not in names else "has more than one column"
+            raise DataError(f"{path}: {problem} {name!r}; its columns are {', '.join(map(repr, names))}")
+    for index, row in enumerate(rows):
+        if len(row) != len(names):
+            raise DataError(f"{origin.at(index)}: has {len(row)} fields, but the header has {len(names)}")
+    if not rows:
+        raise DataError(f"{path}: holds no rows")
+    return {name: [row[names.index(name)] for row in rows] for name in wanted}, origin
+
+
+def brief(error: BaseException) -> str:
+    """Say an exception's reason in one line of at most 200 characters."""
+    reason = (isinstance(error, OSError) and error.strerror) or str(error)
+    return (reason.strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+def _text(path: Path) -> str:
+    # Bytes first: universal newlines would turn a carriage return inside a text into a line break.
+    return path.read_bytes().decode("utf-8-sig")
+
+
+def _read_csv(path: Path, origin: Origin) -> Table:
+    reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
+    try:
+        rows: list[Sequence[str]] = [row for row in reader if row]  # a blank line is an empty list
+    except csv.Error as error:
+        raise DataError(f"{origin.name}, line {reader.line_num}: {error}") from None
+    return (list(rows[0]), rows[1:]) if rows else ([], [])
+
+
+def _read_tsv(path: Path, origin: Origin) -> Table:
+    lines = _text(path).split("\n")
+    if not lines[-1]:
+        lines.pop()
+    if lines and lines[0].endswith("\r"):
+        lines = [line.removesuffix("\r") for line in lines]
+    rows: list[Sequence[str]] = [line.split("\t") for line in lines]
+    return (list(rows[0]), rows[1:]) if rows else ([], [])
+
+
+def _read_json_lines(path: Path, origin: Origin) -> Table:
+    records: list[dict[str, Any]] = []
+    for index, line in enumerate(_text(path).rstrip().split("\n")):
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{origin.at(index)}: is not JSON ({brief(error)}); one object a line") from None
+        if not isinstance(record, dict):
+            raise DataError(f"{origin.at(index)}: is not a JSON object; one object a line is expected")
+        records.append(record)
+    names = list(dict.fromkeys(name for record in records for name in record))
+    return names, [[record.get(name) for name in names] for record in records]
+
+
+def _read_parquet(path: Path, origin: Origin) -> Table:
+    import pyarrow.parquet
+
+    with pyarrow.parquet.ParquetFile(path) as file:
+        table = file.read()
+    return list(table.column_names), list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+
+
+_Reader = Callable[[Path, Origin], Table]
+_READERS: dict[str, tuple[_Reader, Unit, int]] = {
+    ".csv": (_read_csv, "row", 1),
+    ".tsv": (_read_tsv, "line", 2),
+    ".jsonl": (_read_json_lines, "line", 1),
+    ".ndjson": (_read_json_lines, "line", 1),
+    ".json": (_read_json_lines, "line", 1),
+    ".parquet": (_read_parquet, "row", 1),
+}

@@ -1,0 +1,233 @@
+"""What a task is, and the one place where its data is checked."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+from deepcuts.errors import DataError, InputError
+
+Kind = Literal["classification", "regression"]
+Unit = Literal["row", "line"]
+
+LABELS_SHOWN = 10  # an error about a label lists no more than this many allowed ones
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast a task is trained.
+
+    Attributes:
+        finetune_epochs: Epochs of the first fine-tuning, before pruning.
+        retrain_epochs: Epochs of the retraining after pruning.
+        learning_rate: Adam's learning rate, in both.
+        batch_size: Rows per batch, in both.
+    """
+
+    finetune_epochs: float
+    retrain_epochs: float
+    learning_rate: float
+    batch_size: int = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What is asked of a model, apart from the data.
+
+    Attributes:
+        name: Short name, such as "cola".
+        kind: Whether a class or a number is predicted.
+        text_columns: Names of the columns holding the text: one, or two for pairs of sentences.
+        label_column: Name of the column holding what is predicted.
+        labels: Class names in the order of their ids; empty for regression.
+        output_range: Least and greatest value a regression may predict: the head is then
+            ``low + (high - low) * sigmoid(linear)``. None leaves the head linear.
+        primary: The measure by which the best epoch is chosen; higher must be better.
+        schedule: Epochs, learning rate and batch size unless the user asks for others.
+
+    Raises:
+        InputError: One of them has a value that is not allowed.
+    """
+
+    name: str
+    kind: Kind
+    text_columns: tuple[str, ...]
+    label_column: str
+    labels: tuple[str, ...] = ()
+    output_range: tuple[float, float] | None = None
+    primary: str
+    schedule: Schedule
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("classification", "regression"):
+            raise InputError("kind", self.kind, "it is 'classification' or 'regression'")
+        if len(self.text_columns) not in (1, 2):
+            raise InputError("text_columns", self.text_columns, "a task has one or two text columns")
+        if self.kind == "regression" and self.labels:
+            raise InputError("labels", self.labels, "a regression has no classes")
+        if self.kind == "classification" and not 2 <= len(self.labels) == len(set(self.labels)):
+            raise InputError("labels", self.labels, "a classification needs at least two, all different")
+
+
+@dataclass(frozen=True)
+class Split:
+    """The rows of one part of a data set, train or dev.
+
+    Attributes:
+        texts: Per row a tuple of one or two strings.
+        targets: Per row the id of its class (int), or the number to predict (float).
+
+    Raises:
+        InputError: There are not as many targets as texts.
+    """
+
+    texts: tuple[tuple[str, ...], ...]
+    targets: tuple[int | float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.texts) != len(self.targets):
+            raise InputError("targets", len(self.targets), f"there are {len(self.texts)} rows of texts")
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def __repr__(self) -> str:
+        return f"Split({len(self)} rows)"  # a traceback must not print the data set
+
+
+@dataclass(frozen=True)
+class TaskData:
+    """A task with its data.
+
+    Attributes:
+        task: What is asked.
+        train: Rows to learn, and to score weights, from.
+        dev: Rows to measure on.
+        source: Where the rows come from: a data set's name, a folder, files, or "generated".
+    """
+
+    task: Task
+    train: Split
+    dev: Split
+    source: str
+
+    @cached_property
+    def digest(self) -> str:
+        """Sha256, in hex, of the kind, the class names and every row of both splits, in order.
+
+        The same content has the same digest wherever it was read from and on every platform.
+        """
+        digest = hashlib.sha256()
+        for text in self._fields():
+            # The length in front keeps "ab" + "c" and "a" + "bc" apart.
+            content = text.encode("utf-8", "surrogatepass")
+            digest.update(b"%d:" % len(content))
+            digest.update(content)
+        return digest.hexdigest()
+
+    def _fields(self) -> Iterator[str]:
+        yield self.task.kind
+        yield str(len(self.task.labels))
+        yield from self.task.labels
+        number = int if self.task.kind == "classification" else float
+        for split in (self.train, self.dev):
+            yield str(len(split))
+            for texts, target in zip(split.texts, split.targets, strict=True):
+                yield str(len(texts))
+                yield from texts
+                yield repr(number(target))
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Says in an error where a row stands.
+
+    Attributes:
+        name: A path, or "train" or "dev".
+        unit: What the rows of that file are counted in.
+        first: The number of the first row in that unit.
+    """
+
+    name: str
+    unit: Unit = "row"
+    first: int = 1
+
+    def at(self, index: int) -> str:
+        """Name the row at `index`, counted from 0: "data/train.tsv, line 7"."""
+        return f"{self.name}, {self.unit} {self.first + index}"
+
+
+TRAIN, DEV = Origin("train"), Origin("dev")
+
+
+def check(task: Task, train: Split, dev: Split, origins: tuple[Origin, Origin] = (TRAIN, DEV)) -> None:
+    """Refuse data a task can't be trained or measured with.
+
+    Rows may hold anything a file can hold; what passes holds only what `Split` promises.
+
+    Args:
+        task: What the rows are for.
+        train: The training rows.
+        dev: The rows to measure on.
+        origins: How errors name the rows of `train` and of `dev`.
+
+    Raises:
+        DataError: A split is empty; a text is missing, not a string or not valid Unicode; a label is
+            missing or not allowed; or the dev rows all have the same label, so that a constant
+            prediction is perfect and every correlation is undefined.
+    """
+    for split, origin in zip((train, dev), origins, strict=True):
+        if not len(split):
+            raise DataError(f"{origin.name}: holds no rows")
+        for index, (texts, target) in enumerate(zip(split.texts, split.targets, strict=True)):
+            fault = _text_fault(task, texts) or _target_fault(task, target)
+            if fault:
+                raise DataError(f"{origin.at(index)}: {fault}")
+    if len(set(dev.targets)) == 1:
+        only = dev.targets[0] if task.kind == "regression" else task.labels[int(dev.targets[0])]
+        raise DataError(
+            f"{origins[1].name}: every row has the {task.label_column} {only!r}, "
+            "so nothing can be measured; at least two different ones are needed"
+        )
+
+
+def _text_fault(task: Task, texts: tuple[Any, ...]) -> str | None:
+    if len(texts) != len(task.text_columns):
+        return f"has {len(texts)} texts, but the task has {len(task.text_columns)}"
+    for column, text in zip(task.text_columns, texts, strict=True):
+        if text is None:
+            return f"{column} is missing"
+        if not isinstance(text, str):
+            return f"{column} is {text!r}, but it must be a string"
+        try:
+            text.encode()
+        except UnicodeEncodeError:  # JSON can spell half a surrogate pair, which no tokenizer takes
+            return f"{column} is {text!r}, which is not valid Unicode"
+    return None
+
+
+def _target_fault(task: Task, target: Any) -> str | None:
+    if target is None or (isinstance(target, str) and not target.strip()):
+        return f"{task.label_column} is missing"
+    is_number = isinstance(target, int | float) and not isinstance(target, bool)
+    if task.kind == "classification":
+        if is_number and isinstance(target, int) and 0 <= target < len(task.labels):
+            return None
+        return f"{task.label_column} is {target!r}, but allowed are {_listed(task.labels)}"
+    if is_number and math.isfinite(target) and _within(task.output_range, target):
+        return None
+    span = f" from {task.output_range[0]:g} to {task.output_range[1]:g}" if task.output_range else ""
+    return f"{task.label_column} is {target!r}, but it must be a finite number{span}"
+
+
+def _within(bounds: tuple[float, float] | None, number: float) -> bool:
+    return bounds is None or bounds[0] <= number <= bounds[1]
+
+
+def _listed(labels: tuple[str, ...]) -> str:
+    shown = ", ".join(f"{label!r} (id {i})" for i, label in enumerate(labels[:LABELS_SHOWN]))
+    return shown if len(labels) <= LABELS_SHOWN else f"{shown}, … ({len(labels)} in all)"

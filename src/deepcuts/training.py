@@ -1,0 +1,294 @@
+"""Fine-tuning and evaluation: Hugging Face's Trainer, with masks held by a callback."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers import (
+    EarlyStoppingCallback,
+    PrinterCallback,
+    ProgressCallback,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+)
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
+
+from deepcuts.encoding import EncodedSplit, EncodedTask
+from deepcuts.errors import DivergedError
+from deepcuts.masking import HeldMasks
+from deepcuts.masks import Masks
+from deepcuts.progress import Reporter
+from deepcuts.tasks.measures import measure
+from deepcuts.training_plan import TrainingPlan
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training did; the model holds its best epoch's weights.
+
+    Attributes:
+        epochs: An entry per finished epoch: ``epoch``, ``step``, ``loss`` (mean training loss since the
+            last entry) and the dev ``measures``.
+        best_epoch: The epoch whose weights the model has; None where there was no epoch.
+        seconds: Wall time of this process's share of it: after an interruption, of the last try alone.
+    """
+
+    epochs: list[dict[str, Any]]
+    best_epoch: int | None
+    seconds: float
+
+
+def train(
+    model: nn.Module,
+    task: EncodedTask,
+    plan: TrainingPlan,
+    folder: Path,
+    *,
+    masks: Masks | None = None,
+    label: str = "training",
+    reporter: Reporter | None = None,
+    report_to: tuple[str, ...] = (),
+) -> Training:
+    """Train a model with a fresh optimizer, and leave it with the weights of its best epoch on dev.
+
+    A checkpoint is written after every epoch; where `folder` holds one, the training goes on from it.
+
+    Args:
+        model: Trained in place.
+        task: The tokenised task; its primary measure on dev decides which epoch is best.
+        plan: How.
+        folder: Where checkpoints go.
+        masks: Held at exactly 0 from before the first step on.
+        label: What this training is called in progress and logs.
+        reporter: Where progress is shown.
+        report_to: Experiment trackers that Transformers knows, such as ``"tensorboard"``.
+
+    Raises:
+        DivergedError: The loss became NaN or infinite; the last checkpoint stays.
+        MismatchError: The masks are for another model.
+    """
+    reporter = reporter or Reporter()
+    started = time.monotonic()
+    held = HeldMasks(model, masks) if masks is not None else None
+    if held is not None:
+        held.apply()
+    if plan.epochs == 0:
+        return Training([], None, 0.0)
+    primary = task.data.task.primary
+    steps = plan.steps(len(task.train), int(os.environ.get("WORLD_SIZE", "1")))
+    checkpoint = last_complete_checkpoint(folder)
+    if checkpoint is not None:
+        reporter.line(f"{label}: going on from {checkpoint.name}")
+    done = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
+    with reporter.bar(label, steps, done) as advance:
+        trainer = _Trainer(
+            model=model,
+            args=_arguments(plan, folder, f"eval_{primary}", report_to),
+            train_dataset=task.train,
+            eval_dataset=task.dev,
+            data_collator=task.collate,
+            compute_metrics=lambda found: measure(
+                task.data.task, _logits(found.predictions), found.label_ids
+            ),
+            callbacks=_callbacks(held, plan, label, primary, reporter, advance),
+        )
+        trainer.remove_callback(PrinterCallback)
+        trainer.remove_callback(ProgressCallback)
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    if held is not None:
+        held.verify()
+    epochs = _epochs(trainer.state.log_history)
+    # As the Trainer decides it: a later epoch must be better, not equal.
+    best = max(epochs, key=lambda entry: entry["measures"][primary])["epoch"]
+    model.zero_grad(set_to_none=True)
+    return Training(epochs, int(best), time.monotonic() - started)
+
+
+@torch.no_grad()
+def evaluate(model: nn.Module, task: EncodedTask, split: EncodedSplit | None = None) -> dict[str, float]:
+    """Measure a model, in float32 and without dropout.
+
+    Args:
+        model: On whatever device it is.
+        task: The tokenised task.
+        split: The rows; by default the dev split.
+
+    Returns:
+        The task's measures, see `deepcuts.tasks.measure`.
+    """
+    rows = split if split is not None else task.dev
+    # By length, so that batches hold little padding; each row's output is put back in its place.
+    order = sorted(range(len(rows)), key=lambda index: len(rows[index]["input_ids"]))
+    device = next(model.parameters()).device
+    was_training = model.training
+    model.eval()
+    found: dict[int, np.ndarray] = {}
+    try:
+        for start in range(0, len(order), _EVALUATION_ROWS):
+            indices = order[start : start + _EVALUATION_ROWS]
+            batch = task.collate([rows[index] for index in indices])
+            batch.pop("labels")
+            logits = model(**{name: value.to(device) for name, value in batch.items()}).logits
+            found.update(zip(indices, logits.float().cpu().numpy(), strict=True))
+    finally:
+        model.train(was_training)
+    predictions = np.stack([found[index] for index in range(len(rows))])
+    return measure(task.data.task, predictions, [rows[index]["labels"] for index in range(len(rows))])
+
+
+def last_complete_checkpoint(folder: Path) -> Path | None:
+    """The newest checkpoint that was written to its end; half-written ones are removed."""
+    complete = []
+    for path in folder.glob(f"{PREFIX_CHECKPOINT_DIR}-*"):
+        try:  # the Trainer writes this file last
+            json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
+            complete.append(path)
+        except (OSError, ValueError):
+            shutil.rmtree(path, ignore_errors=True)
+    return max(complete, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+
+_EVALUATION_ROWS = 32
+
+
+class _Trainer(Trainer):
+    """The Trainer, but a loss that is not finite ends the training where it happens."""
+
+    def compute_loss(self, model: nn.Module, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        result = super().compute_loss(model, inputs, *args, **kwargs)
+        loss: Tensor = result[0] if isinstance(result, tuple) else result
+        if model.training and not torch.isfinite(loss):
+            raise DivergedError(
+                f"the training loss became {loss.item():g} at step {self.state.global_step + 1}; try a lower "
+                f"learning rate (now {self.args.learning_rate:g}) or precision fp32; the last good "
+                f"checkpoint, if any, is in {self.args.output_dir}"
+            )
+        return result
+
+
+class _MaskCallback(TrainerCallback):
+    """Keeps cut weights at exactly 0 after every step of whatever optimizer the Trainer runs."""
+
+    def __init__(self, held: HeldMasks) -> None:
+        self._held = held
+
+    def on_train_begin(self, *args: Any, **kwargs: Any) -> None:
+        self._held.apply()
+
+    def on_optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        self._held.apply()
+
+
+class _ProgressCallback(TrainerCallback):
+    """Advances the bar, and says one line an epoch."""
+
+    def __init__(
+        self, label: str, primary: str, epochs: int, reporter: Reporter, advance: Callable[[], None]
+    ):
+        self._label = label
+        self._primary = primary
+        self._epochs = epochs
+        self._reporter = reporter
+        self._advance = advance
+        self._loss = float("nan")
+        self._since = time.monotonic()
+
+    def on_step_end(self, *args: Any, **kwargs: Any) -> None:
+        self._advance()
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any], **kwargs: Any) -> None:
+        self._loss = logs.get("loss", self._loss)
+
+    def on_evaluate(
+        self, args: Any, state: Any, control: Any, metrics: dict[str, float], **kwargs: Any
+    ) -> None:
+        seconds, self._since = time.monotonic() - self._since, time.monotonic()
+        self._reporter.line(
+            f"{self._label}: epoch {state.epoch:.0f}/{self._epochs}  loss {self._loss:.4f}  "
+            f"dev {self._primary} {metrics[f'eval_{self._primary}']:.4f}  {seconds:.0f} s"
+        )
+
+
+def _callbacks(
+    held: HeldMasks | None,
+    plan: TrainingPlan,
+    label: str,
+    primary: str,
+    reporter: Reporter,
+    advance: Callable[[], None],
+) -> list[TrainerCallback]:
+    callbacks: list[TrainerCallback] = [_ProgressCallback(label, primary, plan.epochs, reporter, advance)]
+    if held is not None:
+        callbacks.append(_MaskCallback(held))
+    if plan.patience is not None:
+        callbacks.append(EarlyStoppingCallback(plan.patience))
+    return callbacks
+
+
+def _arguments(
+    plan: TrainingPlan, folder: Path, metric: str, report_to: tuple[str, ...]
+) -> TrainingArguments:
+    return TrainingArguments(
+        output_dir=str(folder),
+        num_train_epochs=plan.epochs,
+        learning_rate=plan.learning_rate,
+        per_device_train_batch_size=plan.batch_size,
+        per_device_eval_batch_size=_EVALUATION_ROWS,
+        gradient_accumulation_steps=plan.accumulation,
+        lr_scheduler_type=plan.decay
+        if plan.warmup == 0 or plan.decay == "linear"
+        else "constant_with_warmup",
+        warmup_steps=plan.warmup,
+        weight_decay=plan.weight_decay,
+        max_grad_norm=plan.clip,
+        optim="adamw_torch_fused",
+        bf16=plan.precision == "bf16",
+        fp16=plan.precision == "fp16",
+        seed=plan.seed,
+        eval_strategy="epoch",
+        save_strategy="epoch",
+        logging_strategy="epoch",
+        logging_nan_inf_filter=False,
+        load_best_model_at_end=True,
+        metric_for_best_model=metric,
+        greater_is_better=True,
+        save_total_limit=2,
+        report_to=list(report_to) or "none",
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        use_cpu=not torch.cuda.is_available(),
+        dataloader_pin_memory=torch.cuda.is_available(),
+    )
+
+
+def _logits(predictions: Any) -> np.ndarray:
+    return np.asarray(predictions[0] if isinstance(predictions, tuple) else predictions)
+
+
+def _epochs(log: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One entry an epoch from the Trainer's log, which holds losses and measures apart."""
+    losses = {entry["step"]: entry["loss"] for entry in log if "loss" in entry}
+    skipped = ("loss", "runtime", "samples_per_second", "steps_per_second")
+    found = []
+    for entry in (entry for entry in log if "eval_loss" in entry):
+        measures = {
+            name.removeprefix("eval_"): value
+            for name, value in entry.items()
+            if name.startswith("eval_") and name.removeprefix("eval_") not in skipped
+        }
+        loss = losses.get(entry["step"])
+        found.append(
+            {"epoch": round(entry["epoch"]), "step": entry["step"], "loss": loss, "measures": measures}
+        )
+    return found
