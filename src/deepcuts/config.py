@@ -99,6 +99,7 @@ class PruneConfig(BaseModel):
     clip: float = 1.0
     precision: Precision = "fp32"
     patience: int | None = None
+    group_by_length: bool = False
     max_length: int = 128
 
     score_batches: int = 1000
@@ -231,6 +232,7 @@ class PruneConfig(BaseModel):
             clip=self.clip,
             precision=self.precision,
             patience=self.patience,
+            group_by_length=self.group_by_length,
             seed=self.seed,
         )
 

@@ -64,3 +64,9 @@ class DivergedError(DeepcutsError):
     """The training loss became NaN or infinite."""
 
     exit_status = 1
+
+
+def brief(error: BaseException) -> str:
+    """Say an exception's reason in one line of at most 200 characters."""
+    reason = (isinstance(error, OSError) and error.strerror) or str(error)
+    return (reason.strip().splitlines() or [type(error).__name__])[0][:200]

@@ -32,6 +32,15 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         raise
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Delete what a process that was killed left under temporary names; no other may be writing there."""
+    for path in folder.glob(".*.tmp"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write `content` as indented JSON, atomically; NaN and infinity are refused (they are not JSON)."""
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

@@ -16,7 +16,8 @@ def counts_by_layer(masks: Masks) -> dict[str, tuple[int, int]]:
         masks: Masks of a model.
 
     Returns:
-        ``"layer 0"`` and so on, or the module's name, such as ``"pooler"`` → (weights, kept), in the model's order.
+        ``"layer 0"`` and so on, or the module's name, such as ``"bert.pooler.dense"`` → (weights, kept),
+        in the model's order.
     """
     counts: dict[str, tuple[int, int]] = {}
     for name, kept in masks.kept_by_tensor.items():

@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from deepcuts.errors import InputError, ModelError
+from deepcuts.errors import ModelError, brief
 from deepcuts.heads import CONFIG_KEY, bound_output
+from deepcuts.hub import hub_problem
 from deepcuts.seeds import derive_seed
 from deepcuts.tasks.task import Task
 
@@ -60,8 +61,8 @@ def load_for_task(
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
     source = resolve_model(name)
-    with _loading(name):
-        config = AutoConfig.from_pretrained(source, trust_remote_code=trust_remote_code)
+    with _loading(name, source) as where:
+        config = AutoConfig.from_pretrained(source, trust_remote_code=trust_remote_code, **where)
         if task.kind == "regression":
             config.num_labels, config.problem_type = 1, "regression"
         else:
@@ -77,6 +78,7 @@ def load_for_task(
                 output_loading_info=True,
                 ignore_mismatched_sizes=True,  # a head of another task goes
                 **_SAFE,
+                **where,
             )
     _check_encoder(name, model, report)
     if task.output_range:
@@ -97,9 +99,9 @@ def load_finetuned(name: str, *, trust_remote_code: bool = False) -> tuple[nn.Mo
     from transformers import AutoModelForSequenceClassification
 
     source = resolve_model(name)
-    with _loading(name):
+    with _loading(name, source) as where:
         model, report = AutoModelForSequenceClassification.from_pretrained(
-            source, trust_remote_code=trust_remote_code, output_loading_info=True, **_SAFE
+            source, trust_remote_code=trust_remote_code, output_loading_info=True, **_SAFE, **where
         )
     missing = sorted(report["missing_keys"])
     if missing:
@@ -120,9 +122,10 @@ def load_encoder(name: str, *, trust_remote_code: bool = False) -> nn.Module:
     """
     from transformers import AutoModelForSequenceClassification
 
-    with _loading(name):
+    source = resolve_model(name)
+    with _loading(name, source) as where:
         model: nn.Module = AutoModelForSequenceClassification.from_pretrained(
-            resolve_model(name), trust_remote_code=trust_remote_code, **_SAFE
+            source, trust_remote_code=trust_remote_code, **_SAFE, **where
         )
     return model
 
@@ -148,8 +151,9 @@ def load_tokenizer(name: str, *, trust_remote_code: bool = False) -> Any:
     """
     from transformers import AutoTokenizer
 
-    with _loading(name):
-        return AutoTokenizer.from_pretrained(resolve_model(name), trust_remote_code=trust_remote_code)
+    source = resolve_model(name)
+    with _loading(name, source) as where:
+        return AutoTokenizer.from_pretrained(source, trust_remote_code=trust_remote_code, **where)
 
 
 # Only safetensors: a pickle of a stranger's could run anything. float32, whatever the file holds, because
@@ -167,21 +171,24 @@ def _packaged(name: str) -> str:
 
 
 @contextlib.contextmanager
-def _loading(name: str) -> Iterator[None]:
-    """Turn whatever a loader raises into one clear error, and keep its chatter quiet."""
+def _loading(name: str, source: str) -> Iterator[dict[str, Any]]:
+    """Turn whatever a loader raises into one clear error, and keep its chatter quiet.
+
+    Yields the arguments that keep it to the cache where the Hub can't be asked.
+    """
     from transformers.utils import logging
+
+    problem = None if Path(source).is_dir() else hub_problem(source, "model")
 
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        yield
-    except InputError:
-        raise
+        yield {"local_files_only": problem is not None}
     # The loaders raise nearly everything: OSError, ValueError, KeyError, errors of safetensors and httpx.
     except Exception as error:
-        reason = " ".join(str(error).split())[:300]
-        if "trust_remote_code" in reason:
+        reason = f"{problem}, and it is not in the cache" if problem else brief(error)
+        if "trust_remote_code" in str(error):
             reason = "it brings code of its own, which runs only with --trust-remote-code"
         raise ModelError(
             f"model: {name!r} could not be loaded: {reason}. Allowed are a folder with a saved model "

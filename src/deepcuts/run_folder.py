@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from deepcuts.config import PruneConfig
 from deepcuts.environment import environment
 from deepcuts.errors import RunFolderError
-from deepcuts.files import read_json, write_json
+from deepcuts.files import read_json, remove_leftovers, write_json
 from deepcuts.processes import Processes
 
 CONFIG = "config.json"
@@ -50,8 +50,8 @@ def check_run_folder(folder: Path, config: PruneConfig, overwrite: bool) -> None
                 f"{name}: {old!r} there, {new!r} now" for name, (old, new) in differences.items()
             )
             raise RunFolderError(
-                f"output: {str(folder)!r} holds a run of another configuration ({listed}); name another folder, "
-                "or replace it with --overwrite"
+                f"output: {str(folder)!r} holds a run of another configuration ({listed}); name another "
+                "folder, or replace it with --overwrite"
             )
     elif any(not path.name.startswith(".") for path in folder.iterdir()):
         raise RunFolderError(f"output: {str(folder)!r} holds files that are no run; name another folder")
@@ -85,6 +85,7 @@ def open_run(
     except Timeout:
         raise RunFolderError(f"output: another command is working in {str(folder)!r}") from None
     try:
+        remove_leftovers(folder)
         if overwrite:
             _clear(folder)
         if not (folder / CONFIG).exists():

@@ -55,8 +55,7 @@ def gradients(loss: Tensor, parameters: Mapping[str, nn.Parameter]) -> dict[str,
 class ActivationMeans:
     """Mean output of each layer over the sequences and tokens of the passes that it watched."""
 
-    def __init__(self, layers: Sequence[nn.Linear], token_mask: Tensor | None) -> None:
-        self._layers = set(layers)
+    def __init__(self, token_mask: Tensor | None) -> None:
         self._token_mask = token_mask
         self._sums: dict[nn.Module, Tensor] = {}
         self._counts: dict[nn.Module, float] = {}
@@ -107,7 +106,7 @@ def activation_means(
         token_mask: ``(batch, tokens)``, 1 for a token that counts and 0 for one that doesn't, such as
             padding; None counts all.
     """
-    means = ActivationMeans(layers, token_mask)
+    means = ActivationMeans(token_mask)
     hooks = [layer.register_forward_hook(means._observe, prepend=True) for layer in set(layers)]
     try:
         yield means

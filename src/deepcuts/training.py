@@ -267,6 +267,7 @@ def _arguments(
         report_to=list(report_to) or "none",
         disable_tqdm=True,
         remove_unused_columns=False,
+        train_sampling_strategy="group_by_length" if plan.group_by_length else "random",
         use_cpu=not torch.cuda.is_available(),
         dataloader_pin_memory=torch.cuda.is_available(),
     )

@@ -24,6 +24,7 @@ class TrainingPlan:
         clip: Greatest norm of the gradient; 0 doesn't clip.
         precision: ``"fp32"``, or autocast in ``"bf16"`` or ``"fp16"``.
         patience: Stop after so many epochs without a better dev measure; None trains all epochs.
+        group_by_length: Whether a batch is drawn from rows of like length, which saves padding.
         seed: Seed of the order of the rows and of dropout.
     """
 
@@ -37,6 +38,7 @@ class TrainingPlan:
     clip: float = 1.0
     precision: Precision = "fp32"
     patience: int | None = None
+    group_by_length: bool = False
     seed: int = 0
 
     def steps(self, rows: int, processes: int = 1) -> int:

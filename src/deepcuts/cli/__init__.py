@@ -22,6 +22,8 @@ app.command("inspect")(inspect.inspect)
 app.command("strategies")(strategies.strategies)
 app.command("demo")(demo.demo)
 
+_INTERRUPTED = 130
+
 
 @app.callback(invoke_without_command=True)
 def _version(
@@ -41,6 +43,7 @@ def main() -> None:
     except DeepcutsError as error:
         typer.echo(f"deepcuts: {error}", err=True)
         sys.exit(error.exit_status)
-    except KeyboardInterrupt:
-        typer.echo("deepcuts: interrupted; the same command goes on where it stopped", err=True)
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == _INTERRUPTED:  # typer has turned the KeyboardInterrupt into this
+            typer.echo("deepcuts: interrupted; the same command goes on where it stopped", err=True)
+        raise

@@ -78,9 +78,9 @@ def print_result(result: Mapping[str, Any], folder: Path) -> None:
         f"{result['strategy']} on {result['task']['name']}, seed {result['seed']}",
         ["dev", *names],
         [[title, *measure_cells(names, result[key])] for title, key in phases.items()],
-        f"{kept['weights']:,} of {result['model']['prunable']:,} prunable weights kept (density "
-        f"{kept['density']:.4f}); {kept['parameters_left']:,} of {result['model']['parameters']:,} parameters "
-        f"left (compression {kept['compression']:.3f}).\n"
+        f"{kept['weights']:,} of {result['model']['prunable']:,} prunable weights kept "
+        f"(density {kept['density']:.4f}); {kept['parameters_left']:,} of "
+        f"{result['model']['parameters']:,} parameters left (compression {kept['compression']:.3f}).\n"
         "Checked after retraining and in the saved files: every cut weight is exactly 0, and exactly the "
         f"planned number is kept.\nResults: {folder}",
     )

@@ -48,7 +48,7 @@ def print_plan(job: Job) -> None:
         f"compression {job.total / left:.3f}",
         f"fine-tune    {finetuning.epochs} epochs, {steps[0]:,} steps at {finetuning.learning_rate:g}",
         f"score        {batches:,} batches of {config.score_batch_size}, {passes:,} passes",
-        f"retrain      {retraining.epochs} epochs, {steps[1]:,} steps at {retraining.learning_rate:g}, from the "
-        f"{config.rewind} weights",
+        f"retrain      {retraining.epochs} epochs, {steps[1]:,} steps at {retraining.learning_rate:g}, "
+        f"from the {config.rewind} weights",
     ]
     typer.echo("\n".join(lines))

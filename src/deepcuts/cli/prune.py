@@ -107,6 +107,14 @@ def prune(
         int | None,
         typer.Option(help="Stop after so many epochs without a better dev.", rich_help_panel=_TRAINING),
     ] = None,
+    group_by_length: Annotated[
+        bool | None,
+        typer.Option(
+            "--group-by-length/--no-group-by-length",
+            help="Batches of rows of like length, to save padding [no].",
+            rich_help_panel=_TRAINING,
+        ),
+    ] = None,
     score_batches: Annotated[
         int | None, typer.Option(help="Batches at most, one pass [1000].", rich_help_panel=_SCORING)
     ] = None,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from deepcuts.errors import DataError
+from deepcuts.errors import DataError, brief
 from deepcuts.tasks.task import Origin, Unit
 
 Columns = dict[str, list[Any]]
@@ -64,12 +64,6 @@ def read_columns(path: Path, wanted: Sequence[str]) -> tuple[Columns, Origin]:
     if not rows:
         raise DataError(f"{path}: holds no rows")
     return {name: [row[names.index(name)] for row in rows] for name in wanted}, origin
-
-
-def brief(error: BaseException) -> str:
-    """Say an exception's reason in one line of at most 200 characters."""
-    reason = (isinstance(error, OSError) and error.strerror) or str(error)
-    return (reason.strip().splitlines() or [type(error).__name__])[0][:200]
 
 
 def _text(path: Path) -> str:

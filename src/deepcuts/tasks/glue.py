@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from deepcuts.errors import DataError, InputError
-from deepcuts.tasks.columns import Columns, brief, read_columns
+from deepcuts.errors import DataError, InputError, brief
+from deepcuts.hub import hub_problem
+from deepcuts.tasks.columns import Columns, read_columns
 from deepcuts.tasks.task import DEV, TRAIN, Schedule, Split, Task, TaskData, check
 
 HUB = "nyu-mll/glue"
-HUB_TIMEOUT = 5.0  # seconds the Hub may take to say that it is there
 
 SST2 = Task(
     name="sst2",
@@ -123,7 +123,7 @@ def _fetch(name: str) -> Any:
     """Load the `datasets.DatasetDict` of one task, without asking an unreachable Hub again and again."""
     import datasets
 
-    problem = _hub_problem()
+    problem = hub_problem(HUB, "dataset")
     try:
         with _quiet(offline=problem is not None):
             return datasets.load_dataset(HUB, name)
@@ -134,20 +134,6 @@ def _fetch(name: str) -> Any:
         f"this machine. Either give a folder with --data (it holds {FOLDERS[name]}/train.tsv and dev.tsv), "
         "or run once with network access, which fills the cache"
     )
-
-
-def _hub_problem() -> str | None:
-    """Say why the Hub can't be asked, or None: without this, offline, retries take half a minute."""
-    import datasets
-    import huggingface_hub
-
-    if datasets.config.HF_HUB_OFFLINE:
-        return "offline mode is set, as by HF_HUB_OFFLINE"
-    try:
-        huggingface_hub.HfApi().dataset_info(HUB, timeout=HUB_TIMEOUT)
-    except Exception as error:  # which one depends on the HTTP library of the installed version
-        return brief(error)
-    return None
 
 
 @contextmanager

@@ -1,0 +1,7 @@
+"""``python -m deepcuts`` is the command ``deepcuts``."""
+
+from __future__ import annotations
+
+from deepcuts.cli import main
+
+main()
