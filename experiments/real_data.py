@@ -1,0 +1,73 @@
+"""The runs behind the table in the README: MiniLM-L6 on one real task, five strategies, one seed.
+
+The dense model is fine-tuned once and one sweep scores it for all strategies; then each strategy is cut,
+rewound and retrained in a run folder of its own. A run that is finished is not done again, and one that
+was interrupted goes on. It is ``deepcuts prune`` with the options below and ``--shared``, once a strategy.
+
+Example:  python experiments/real_data.py --data GLUE_FOLDER --output runs --task stsb --density 0.147 --seed 0
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deepcuts.cli.common import quiet_libraries, reporter
+from deepcuts.config import DataConfig, PruneConfig
+from deepcuts.pipeline import prune
+from deepcuts.stages import finetune, prepare, score_strategies
+from deepcuts.store import Store
+from deepcuts.strategy import Strategy
+
+STRATEGIES = ["LayerGradCAMShift", "LayerMagWeight", "LayerSmoothGrad", "LayerMagGrad", "Random"]
+#: Epochs and rate of the first fine-tuning; retraining is alike for both.
+SCHEDULES = {"stsb": (2, 5e-5), "cola": (3, 1e-4)}
+
+
+def main(
+    data: Annotated[Path, typer.Option()],
+    output: Annotated[Path, typer.Option()],
+    task: Annotated[str, typer.Option()],
+    density: Annotated[float, typer.Option()],
+    seed: Annotated[int, typer.Option()],
+) -> None:
+    """Run all strategies of one task, density and seed."""
+    quiet_libraries()
+    source = DataConfig(task=task, data=str(data))
+    loaded = source.load()
+    epochs, rate = SCHEDULES[task]
+    configs = {
+        name: PruneConfig.make(
+            loaded.task,
+            model="minilm",
+            data=source,
+            strategy=name,
+            density=density,
+            seed=seed,
+            finetune_epochs=epochs,
+            retrain_epochs=3,
+            learning_rate=rate,
+            retrain_learning_rate=1e-4,
+            batch_size=32,
+            decay="linear",
+            group_by_length=True,
+            precision="bf16",
+            score_batches=200,
+            smooth_batches=20,
+        )
+        for name in STRATEGIES
+    }
+    say = reporter()
+    job = prepare(configs[STRATEGIES[0]], loaded, say)
+    shared = output / "shared"
+    store = Store(shared, job.processes)
+    score_strategies(job, store, finetune(job, store), [Strategy.parse(name) for name in STRATEGIES])
+    for name, config in configs.items():
+        say.line(f"{task} {density:g} {name} seed {seed}")
+        prune(job.with_config(config), output / f"{task}-{density:g}-{name}-{seed}", shared=shared)
+
+
+if __name__ == "__main__":
+    typer.run(main)
