@@ -2,9 +2,9 @@
 
 The dense model is fine-tuned once and one sweep scores it for all strategies; then each strategy is cut,
 rewound and retrained in a run folder of its own. A run that is finished is not done again, and one that
-was interrupted goes on. It is ``deepcuts prune`` with the options below and ``--shared``, once a strategy.
+was interrupted goes on. Each is ``deepcuts prune`` with the options below and ``--shared``.
 
-Example:  python experiments/real_data.py --data GLUE_FOLDER --output runs --task stsb --density 0.147 --seed 0
+Example:  python experiments/real_data.py --data GLUE --output runs --task stsb --density 0.147 --seed 0
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from deepcuts.rewinding import rewind
 from deepcuts.run_folder import open_run
 from deepcuts.saving import describe, save_pruned
 from deepcuts.selection import select
-from deepcuts.stages import Job, finetune, retrain, score_strategies
+from deepcuts.stages import Job, Tracking, finetune, retrain, score_strategies
 from deepcuts.store import Store
 from deepcuts.strategy import Strategy
 from deepcuts.tasks import baseline
@@ -58,9 +58,10 @@ def prune(
             return finished
         store = own if shared is None else Store(shared, job.processes)
         strategy = Strategy.parse(job.config.strategy)
+        tracking = Tracking(tuple(report_to), folder / run_folder.LOGS)
 
         rewind(job.model, job.start)  # θ0, also where the job was used before
-        dense = finetune(job, store, report_to)  # θ1
+        dense = finetune(job, store, tracking)  # θ1
         with seconds.of("evaluate"):
             dense_measures = evaluate(job.model, job.task)
         scored = score_strategies(job, store, dense, [strategy])[strategy]
@@ -72,7 +73,7 @@ def prune(
         if job.config.rewind == "pretrained":
             with seconds.of("rewind"):
                 rewind(job.model, job.start)
-        retrained = retrain(job, own, masks, dense, report_to)  # M ⊙ θ2
+        retrained = retrain(job, own, masks, dense, tracking)  # M ⊙ θ2
         verify_masks(job.model, masks)
         with seconds.of("evaluate"):
             retrained_measures = evaluate(job.model, job.task)

@@ -19,6 +19,7 @@ from deepcuts.processes import Processes
 CONFIG = "config.json"
 ENVIRONMENT = "environment.json"
 HISTORY = "history.json"
+LOGS = "logs"
 MASKS = "masks.safetensors"
 MODEL = "model"
 RESULT = "result.json"
@@ -35,26 +36,18 @@ def check_run_folder(folder: Path, config: PruneConfig, overwrite: bool) -> None
     """
     if folder.exists() and not folder.is_dir():
         raise RunFolderError(f"output: {str(folder)!r} is a file; name a folder")
-    if overwrite or not folder.exists():
+    if not folder.exists() or all(path.name.startswith(".") for path in folder.iterdir()):
         return
-    if (folder / CONFIG).is_file():
-        try:
-            saved = read_json(folder / CONFIG)
-        except ValueError as error:
-            raise RunFolderError(
-                f"output: {folder / CONFIG} can't be read ({error}); --overwrite replaces it"
-            ) from None
-        differences = config.differences(saved)
-        if differences:
-            listed = "; ".join(
-                f"{name}: {old!r} there, {new!r} now" for name, (old, new) in differences.items()
-            )
-            raise RunFolderError(
-                f"output: {str(folder)!r} holds a run of another configuration ({listed}); name another "
-                "folder, or replace it with --overwrite"
-            )
-    elif any(not path.name.startswith(".") for path in folder.iterdir()):
+    saved = _saved(folder)
+    if saved is None:  # never overwritten: what is there is not ours
         raise RunFolderError(f"output: {str(folder)!r} holds files that are no run; name another folder")
+    differences = config.differences(saved)
+    if differences and not overwrite:
+        listed = "; ".join(f"{name}: {old!r} there, {new!r} now" for name, (old, new) in differences.items())
+        raise RunFolderError(
+            f"output: {str(folder)!r} holds a run of another configuration ({listed}); name another folder, "
+            "or replace it with --overwrite"
+        )
 
 
 @contextmanager
@@ -106,11 +99,8 @@ def finished_result(folder: Path) -> dict[str, Any] | None:
 
 
 def saved_config(folder: Path) -> dict[str, Any] | None:
-    """The configuration that a run folder was made with; None where there is none."""
-    if not (folder / CONFIG).is_file() or not (folder / RESULT).is_file():
-        return None
-    saved: dict[str, Any] = read_json(folder / CONFIG)
-    return saved
+    """The configuration of a finished run; None where there is none."""
+    return _saved(folder) if (folder / RESULT).is_file() else None
 
 
 def finish(folder: Path, processes: Processes, result: dict[str, Any], history: dict[str, Any]) -> None:
@@ -125,5 +115,16 @@ def _clear(folder: Path) -> None:
     """Delete what a run writes, and nothing else that may lie beside it."""
     for name in (RESULT, CONFIG, ENVIRONMENT, HISTORY, MASKS, SCORES):
         (folder / name).unlink(missing_ok=True)
-    for name in (MODEL, WORK):
+    for name in (LOGS, MODEL, WORK):
         shutil.rmtree(folder / name, ignore_errors=True)
+
+
+def _saved(folder: Path) -> dict[str, Any] | None:
+    """The configuration that a folder's run was made with; None if the folder holds no run."""
+    try:
+        saved = read_json(folder / CONFIG)
+    except (OSError, ValueError):
+        return None
+    # A saved model has a config.json as well.
+    is_run = isinstance(saved, dict) and {"strategy", "rewind", "data"} <= saved.keys()
+    return saved if is_run else None

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -118,6 +119,19 @@ def prepare(config: PruneConfig, data: TaskData, reporter: Reporter | None = Non
 
 
 @dataclass(frozen=True)
+class Tracking:
+    """Where trainings are logged, beside the history that every run keeps.
+
+    Attributes:
+        report_to: Experiment trackers that Transformers knows, such as ``"tensorboard"``.
+        folder: For those that write files; one folder a training is made in it.
+    """
+
+    report_to: tuple[str, ...]
+    folder: Path
+
+
+@dataclass(frozen=True)
 class Trained:
     """A finished training; the model has its weights.
 
@@ -149,15 +163,17 @@ class Scored:
     shared_by: int
 
 
-def finetune(job: Job, store: Store, report_to: Sequence[str] = ()) -> Trained:
+def finetune(job: Job, store: Store, tracking: Tracking | None = None) -> Trained:
     """θ0 → θ1: fine-tune the dense model, which must be at θ0."""
     plan = job.config.finetuning()
     identity = {"start": job.start.digest, **_training_identity(job, plan)}
     with store.stage("finetune", identity) as stage:
-        return _trained(job, stage, plan, None, "fine-tune", report_to)
+        return _trained(job, stage, plan, None, "fine-tune", tracking)
 
 
-def retrain(job: Job, store: Store, masks: Masks, dense: Trained, report_to: Sequence[str] = ()) -> Trained:
+def retrain(
+    job: Job, store: Store, masks: Masks, dense: Trained, tracking: Tracking | None = None
+) -> Trained:
     """M ⊙ θ → M ⊙ θ2: train the model as it is, with masks held and a fresh optimizer."""
     plan = job.config.retraining()
     identity = {
@@ -167,7 +183,7 @@ def retrain(job: Job, store: Store, masks: Masks, dense: Trained, report_to: Seq
         **_training_identity(job, plan),
     }
     with store.stage("retrain", identity) as stage:
-        return _trained(job, stage, plan, masks, "retrain", report_to)
+        return _trained(job, stage, plan, masks, "retrain", tracking)
 
 
 def score_strategies(
@@ -258,7 +274,7 @@ def _counted(batches: ScoringBatches, advance: Advance) -> Iterator[dict[str, Te
 
 
 def _trained(
-    job: Job, stage: Stage, plan: TrainingPlan, masks: Masks | None, label: str, report_to: Sequence[str]
+    job: Job, stage: Stage, plan: TrainingPlan, masks: Masks | None, label: str, tracking: Tracking | None
 ) -> Trained:
     checkpoints = stage.folder / _CHECKPOINTS
     if stage.record is not None:
@@ -275,7 +291,8 @@ def _trained(
             masks=masks,
             label=label,
             reporter=job.reporter,
-            report_to=tuple(report_to),
+            report_to=tracking.report_to if tracking else (),
+            logs=tracking.folder / label if tracking else None,
         )
         record = asdict(training)
         if job.processes.is_first:

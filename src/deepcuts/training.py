@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,7 @@ def train(
     label: str = "training",
     reporter: Reporter | None = None,
     report_to: tuple[str, ...] = (),
+    logs: Path | None = None,
 ) -> Training:
     """Train a model with a fresh optimizer, and leave it with the weights of its best epoch on dev.
 
@@ -73,6 +75,7 @@ def train(
         label: What this training is called in progress and logs.
         reporter: Where progress is shown.
         report_to: Experiment trackers that Transformers knows, such as ``"tensorboard"``.
+        logs: Folder for the event files of TensorBoard; by default beside the checkpoints.
 
     Raises:
         DivergedError: The loss became NaN or infinite; the last checkpoint stays.
@@ -91,7 +94,7 @@ def train(
     if checkpoint is not None:
         reporter.line(f"{label}: going on from {checkpoint.name}")
     done = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
-    with reporter.bar(label, steps, done) as advance:
+    with _tensorboard_folder(logs), reporter.bar(label, steps, done) as advance:
         trainer = _Trainer(
             model=model,
             args=_arguments(plan, folder, f"eval_{primary}", report_to),
@@ -160,6 +163,20 @@ def last_complete_checkpoint(folder: Path) -> Path | None:
 
 
 _EVALUATION_ROWS = 32
+
+
+@contextlib.contextmanager
+def _tensorboard_folder(folder: Path | None) -> Iterator[None]:
+    """Say where TensorBoard's files go by the environment: Transformers takes it from nowhere else."""
+    name = "TENSORBOARD_LOGGING_DIR"
+    if folder is None or name in os.environ:
+        yield
+        return
+    os.environ[name] = str(folder)
+    try:
+        yield
+    finally:
+        del os.environ[name]
 
 
 class _Trainer(Trainer):

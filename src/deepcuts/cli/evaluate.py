@@ -19,7 +19,9 @@ def evaluate(
     text: Annotated[list[str] | None, typer.Option(help="Column with text; repeat for a pair.")] = None,
     label: Annotated[str | None, typer.Option(help="Column to predict.")] = None,
     kind: Annotated[str | None, typer.Option(help="classification or regression.")] = None,
-    max_length: Annotated[int, typer.Option(help="Tokens of a row at most.")] = 128,
+    max_length: Annotated[
+        int | None, typer.Option(help="Tokens of a row at most [a run's own, or 128].")
+    ] = None,
     trust_remote_code: Annotated[
         bool, typer.Option("--trust-remote-code", help="Let code that comes with the model run.")
     ] = False,
@@ -52,7 +54,8 @@ def evaluate(
 
     loaded, tokenizer = load_finetuned(model, trust_remote_code=trust_remote_code)
     check_fits(loaded, task_data.task)
-    encoded = encode(task_data, tokenizer, loaded, max_length)
+    length = max_length or (saved["max_length"] if saved is not None else 128)
+    encoded = encode(task_data, tokenizer, loaded, length)
     found = {
         "baseline": baseline(task_data.task, task_data.train, task_data.dev),
         "model": measure(loaded, encoded),

@@ -38,6 +38,7 @@ def strategies(
         )
     caption = (
         "w weight, g its gradient, a mean output of its row, λ the shift (10), mean(g) over η = 10 noisy\n"
-        "passes. A pass is one forward and backward pass of a batch. Scores are summed over batches; high = keep."
+        "passes. A pass is one forward and backward pass of a batch. Scores are summed over batches; "
+        "high = keep."
     )
     print_table("Strategies", ["name", "score of one batch", "cost a batch", "source"], rows, caption)

@@ -1,0 +1,53 @@
+"""Settings and fixtures of all tests: one thread, examples of hypothesis that never change, a tiny BERT."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from hypothesis import HealthCheck, settings
+from models import tiny, tiny_batches
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from deepcuts.criteria import REGISTRY
+
+# No deadline and no randomness: a slow or loaded machine must not turn a test red.
+settings.register_profile(
+    "deepcuts",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("deepcuts")
+torch.set_num_threads(1)
+
+
+@pytest.fixture
+def bert() -> PreTrainedModel:
+    """A tiny BertForSequenceClassification whose dropout is 0.1 in training mode; in evaluation mode."""
+    return tiny("bert")
+
+
+@pytest.fixture
+def bert_without_dropout() -> PreTrainedModel:
+    """The same model with every dropout probability 0."""
+    return tiny("bert", dropout=0.0)
+
+
+@pytest.fixture
+def batches(bert: PreTrainedModel) -> list[dict[str, Tensor]]:
+    """Three batches of four examples, padded."""
+    return tiny_batches(bert)
+
+
+@pytest.fixture
+def registry() -> Iterator[None]:
+    """Forgets the criteria that a test registers."""
+    before = dict(REGISTRY)
+    yield
+    REGISTRY.clear()
+    REGISTRY.update(before)

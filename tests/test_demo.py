@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from runs import tiny_model_folder
+
+from deepcuts import models
+from deepcuts.config import DataConfig
+from deepcuts.demo import STRATEGIES, run_demo
+from deepcuts.progress import Reporter
+from deepcuts.tasks import TASKS, Split, TaskData
+from deepcuts.tasks.minimal_pairs import minimal_pairs
+
+
+def test_the_demo_prunes_by_each_strategy_from_one_dense_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a tiny model and few sentences in the place of the real ones."""
+    folder = tiny_model_folder(tmp_path / "tiny")
+    splits = [
+        Split(tuple((text,) for text, _ in part), tuple(label for _, label in part))
+        for part in minimal_pairs(train=48, dev=24)
+    ]
+    small = TaskData(TASKS["minimal-pairs"], splits[0], splits[1], "generated")
+    monkeypatch.setattr(models, "_packaged", lambda name: str(folder))
+    monkeypatch.setattr(DataConfig, "load", lambda self: small)
+    results = run_demo(tmp_path / "runs", seed=0, density=0.3, reporter=Reporter())
+    assert list(results) == list(STRATEGIES)
+    assert len({str(result["dense"]) for result in results.values()}) == 1
+    assert len(list((tmp_path / "runs" / "shared").glob("finetune-*"))) == 1
+    for name, result in results.items():
+        assert result["strategy"] == name
+        assert result["kept"]["weights"] == round(0.3 * result["model"]["prunable"])
+        assert (tmp_path / "runs" / name / "model" / "model.safetensors").is_file()
+    assert run_demo(tmp_path / "runs", seed=0, density=0.3, reporter=Reporter()) == results
