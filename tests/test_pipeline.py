@@ -261,6 +261,11 @@ def test_a_folder_with_foreign_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / "run" / "thesis.txt").write_text("mine")
     with pytest.raises(RunFolderError, match="no run"):
         prune(job(tmp_path), tmp_path / "run")
+    with pytest.raises(RunFolderError, match="no run"):
+        prune(job(tmp_path), tmp_path / "run", overwrite=True)
+    with pytest.raises(RunFolderError, match="no run"):  # a saved model has a config.json too
+        prune(job(tmp_path), tmp_path / "model", overwrite=True)
+    assert (tmp_path / "model" / "model.safetensors").is_file()
     with pytest.raises(RunFolderError, match="is a file"):
         prune(job(tmp_path), tmp_path / "run" / "thesis.txt")
 
