@@ -93,6 +93,8 @@ def test_the_measures_of_the_three_models_are_those_of_an_independent_repetition
     assert torch.equal(pruned[head], dense[head])
     assert not torch.equal(retrained[head], dense[head])
     assert without_times(result) == without_times(finished)  # and the same seed gives the same result
+    first, second = (home / name / "masks.safetensors" for name in ("finished", "again"))
+    assert first.read_bytes() == second.read_bytes()
 
 
 @pytest.mark.parametrize("mode", ["pretrained", "finetuned"])

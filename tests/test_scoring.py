@@ -391,6 +391,17 @@ def test_the_order_of_batches_does_not_matter_to_plain_scores(
     assert close(first, second)
 
 
+def test_examples_are_counted_by_the_first_tensor_that_has_rows(
+    bert: PreTrainedModel, batches: Batches
+) -> None:
+    given = [{"names": ["a", "b"], "weight": torch.tensor(2.0), **batch} for batch in batches]
+
+    def loss(model: nn.Module, batch: Mapping[str, Any]) -> Tensor:
+        return batch["weight"] * model(batch["input_ids"], labels=batch["labels"]).loss
+
+    assert score(bert, given, ["LayerMagGrad"], loss_fn=loss)["LayerMagGrad"].examples == 12
+
+
 def test_batches_may_hold_no_tensors_if_the_loss_function_knows_what_to_do() -> None:
     model = nn.Linear(2, 1)
 
