@@ -12,7 +12,9 @@ def evaluate(
     model: Annotated[
         str, typer.Argument(help="A run folder, or a folder or Hub name of a fine-tuned model.")
     ],
-    task: Annotated[str | None, typer.Option(help="sst2, cola, stsb or minimal-pairs [a run's own].")] = None,
+    task: Annotated[
+        str | None, typer.Option(help="sst2, cola, stsb or minimal-pairs (default: a run's own).")
+    ] = None,
     data: Annotated[str | None, typer.Option(help="Folder with the GLUE task; else the Hub.")] = None,
     train: Annotated[str | None, typer.Option(help="Your own training file (for the baseline).")] = None,
     dev: Annotated[str | None, typer.Option(help="Your own dev file.")] = None,
@@ -20,7 +22,7 @@ def evaluate(
     label: Annotated[str | None, typer.Option(help="Column to predict.")] = None,
     kind: Annotated[str | None, typer.Option(help="classification or regression.")] = None,
     max_length: Annotated[
-        int | None, typer.Option(help="Tokens of a row at most [a run's own, or 128].")
+        int | None, typer.Option(help="Tokens of a row at most (default: a run's own, or 128).")
     ] = None,
     trust_remote_code: Annotated[
         bool, typer.Option("--trust-remote-code", help="Let code that comes with the model run.")

@@ -11,7 +11,7 @@ import typer
 def inspect(
     path: Annotated[Path, typer.Argument(help="A run folder, or a mask file.")],
     model: Annotated[
-        str | None, typer.Option(help="Verify the masks against this model's zeros [a run's own].")
+        str | None, typer.Option(help="Verify the masks against this model's zeros (default: a run's own).")
     ] = None,
     trust_remote_code: Annotated[
         bool, typer.Option("--trust-remote-code", help="Let code that comes with the model run.")

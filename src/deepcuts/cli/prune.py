@@ -72,7 +72,7 @@ def prune(
         typer.Option(help="classification or regression; else the labels decide.", rich_help_panel=_DATA),
     ] = None,
     max_length: Annotated[
-        int | None, typer.Option(help="Tokens of a row at most [128].", rich_help_panel=_DATA)
+        int | None, typer.Option(help="Tokens of a row at most (default: 128).", rich_help_panel=_DATA)
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     epochs: Annotated[
@@ -81,27 +81,31 @@ def prune(
     ] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Adam's.", rich_help_panel=_TRAINING)] = None,
     retrain_learning_rate: Annotated[
-        float | None, typer.Option(help="Adam's, after the cut [the same].", rich_help_panel=_TRAINING)
+        float | None,
+        typer.Option(help="Adam's, after the cut (default: the same).", rich_help_panel=_TRAINING),
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Rows a step.", rich_help_panel=_TRAINING)] = None,
     accumulation: Annotated[
-        int | None, typer.Option(help="Batches a step [1].", rich_help_panel=_TRAINING)
+        int | None, typer.Option(help="Batches a step (default: 1).", rich_help_panel=_TRAINING)
     ] = None,
     decay: Annotated[
-        str | None, typer.Option(help="constant or linear [constant].", rich_help_panel=_TRAINING)
+        str | None, typer.Option(help="constant or linear (default: constant).", rich_help_panel=_TRAINING)
     ] = None,
     warmup: Annotated[
-        float | None, typer.Option(help="Share of steps to warm up over [0].", rich_help_panel=_TRAINING)
+        float | None,
+        typer.Option(help="Share of steps to warm up over (default: 0).", rich_help_panel=_TRAINING),
     ] = None,
     weight_decay: Annotated[
-        float | None, typer.Option(help="AdamW's [0].", rich_help_panel=_TRAINING)
+        float | None, typer.Option(help="AdamW's (default: 0).", rich_help_panel=_TRAINING)
     ] = None,
     clip: Annotated[
         float | None,
-        typer.Option(help="Greatest norm of the gradient, 0 for any [1].", rich_help_panel=_TRAINING),
+        typer.Option(
+            help="Greatest norm of the gradient, 0 for any (default: 1).", rich_help_panel=_TRAINING
+        ),
     ] = None,
     precision: Annotated[
-        str | None, typer.Option(help="fp32, bf16 or fp16 [fp32].", rich_help_panel=_TRAINING)
+        str | None, typer.Option(help="fp32, bf16 or fp16 (default: fp32).", rich_help_panel=_TRAINING)
     ] = None,
     patience: Annotated[
         int | None,
@@ -111,34 +115,40 @@ def prune(
         bool | None,
         typer.Option(
             "--group-by-length/--no-group-by-length",
-            help="Batches of rows of like length, to save padding [no].",
+            help="Batches of rows of like length, to save padding (default: no).",
             rich_help_panel=_TRAINING,
         ),
     ] = None,
     score_batches: Annotated[
-        int | None, typer.Option(help="Batches at most, one pass [1000].", rich_help_panel=_SCORING)
+        int | None, typer.Option(help="Batches at most, one pass (default: 1000).", rich_help_panel=_SCORING)
     ] = None,
     smooth_batches: Annotated[
-        int | None, typer.Option(help="Batches at most, smoothed [100].", rich_help_panel=_SCORING)
+        int | None, typer.Option(help="Batches at most, smoothed (default: 100).", rich_help_panel=_SCORING)
     ] = None,
     score_batch_size: Annotated[
-        int | None, typer.Option(help="Rows a batch [16].", rich_help_panel=_SCORING)
+        int | None, typer.Option(help="Rows a batch (default: 16).", rich_help_panel=_SCORING)
     ] = None,
-    shift: Annotated[float | None, typer.Option(help="λ of Cam-Cut [10].", rich_help_panel=_SCORING)] = None,
+    shift: Annotated[
+        float | None, typer.Option(help="λ of Cam-Cut (default: 10).", rich_help_panel=_SCORING)
+    ] = None,
     noise_std: Annotated[
-        float | None, typer.Option(help="Noise of smoothed scores [0.1].", rich_help_panel=_SCORING)
+        float | None, typer.Option(help="Noise of smoothed scores (default: 0.1).", rich_help_panel=_SCORING)
     ] = None,
     paths: Annotated[
-        int | None, typer.Option(help="η, noisy passes a batch [10].", rich_help_panel=_SCORING)
+        int | None, typer.Option(help="η, noisy passes a batch (default: 10).", rich_help_panel=_SCORING)
     ] = None,
     dropout: Annotated[
         bool | None,
-        typer.Option("--dropout/--no-dropout", help="While scoring [off].", rich_help_panel=_SCORING),
+        typer.Option(
+            "--dropout/--no-dropout", help="While scoring (default: off).", rich_help_panel=_SCORING
+        ),
     ] = None,
     padding: Annotated[
         bool | None,
         typer.Option(
-            "--padding/--no-padding", help="Padding counts in the CAM [no].", rich_help_panel=_SCORING
+            "--padding/--no-padding",
+            help="Padding counts in the CAM (default: no).",
+            rich_help_panel=_SCORING,
         ),
     ] = None,
     shared: Annotated[
