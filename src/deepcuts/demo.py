@@ -48,10 +48,11 @@ def run_demo(output: Path, *, seed: int, density: float, reporter: Reporter) -> 
             density=density,
             seed=seed,
             decay="linear",
+            warmup=0.1,
             precision="bf16",
             max_length=32,
-            score_batches=100,
-            smooth_batches=10,
+            score_batches=60,
+            smooth_batches=6,
         )
         for name in STRATEGIES
     }

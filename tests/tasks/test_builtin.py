@@ -11,7 +11,7 @@ def pairs(monkeypatch):
     """Stands in for the generator, which has tests of its own; the list holds the seeds asked for."""
     seeds = []
 
-    def minimal_pairs(train=6000, dev=1000, seed=0):
+    def minimal_pairs(train, dev, seed, phenomena):
         seeds.append(seed)
         return [(f"they sing {seed}", 1), ("they sings", 0)], [("she sings", 1), ("she sing", 0)]
 
@@ -46,12 +46,12 @@ def test_minimal_pairs_are_generated_from_the_seed(pairs):
 
 def test_the_real_minimal_pairs_are_the_same_for_the_same_seed():
     data = load_task("minimal-pairs", seed=3)
-    assert (len(data.train), len(data.dev)) == (6000, 1000)
+    assert (len(data.train), len(data.dev)) == (3000, 1000)
     assert load_task("minimal-pairs", seed=3).digest == data.digest
 
 
 def test_minimal_pairs_are_checked_like_any_data(monkeypatch):
-    monkeypatch.setattr(builtin, "minimal_pairs", lambda seed: ([("a", 1)], [("b", 1)]))
+    monkeypatch.setattr(builtin, "minimal_pairs", lambda *given: ([("a", 1)], [("b", 1)]))
     with pytest.raises(DataError, match="every row has the label 'acceptable'"):
         load_task("minimal-pairs")
 

@@ -99,7 +99,7 @@ def test_content_words_ignore_number_tense_and_order():
 def test_both_twins_are_in_the_same_split():
     # Twins draw from the same random stream, so the pairs of a split can be drawn again and looked up.
     train, dev = minimal_pairs(240, 120, seed=3)
-    again = module._draw(60, random.Random("minimal pairs, dev, 3"))
+    again = module._draw(60, random.Random("minimal pairs, dev, 3"), tuple(PHENOMENA))
     assert {(pair.acceptable, 1) for pair in again} | {(pair.unacceptable, 0) for pair in again} == set(dev)
     assert not {pair.acceptable for pair in again} & {sentence for sentence, _ in train}
     assert not {pair.unacceptable for pair in again} & {sentence for sentence, _ in train}
@@ -442,3 +442,13 @@ def test_length_does_not_give_the_label_away(default):
         for wanted in (0, 1)
     }
     assert abs(lengths[0] - lengths[1]) < 0.1
+
+
+def test_some_phenomena_may_be_asked_for_alone():
+    train, dev = minimal_pairs(train=40, dev=20, seed=0, phenomena=("pronoun case",))
+    assert (len(train), len(dev)) == (40, 20)
+    pronouns = {"he", "she", "they", "him", "her", "them", "i", "me", "we", "us"}
+    assert all(pronouns & set(text.lower().rstrip(".?").split()) for text, _ in train + dev)
+    for wrong in ((), ("spelling",)):
+        with pytest.raises(InputError, match="phenomena"):
+            minimal_pairs(train=40, dev=20, phenomena=wrong)

@@ -23,7 +23,7 @@ from types import MappingProxyType
 
 from deepcuts.errors import InputError, InvariantError
 
-__all__ = ["MAX_SENTENCES", "PHENOMENA", "Pair", "minimal_pairs", "pairs"]
+__all__ = ["BASIC", "MAX_SENTENCES", "PHENOMENA", "Pair", "minimal_pairs", "pairs"]
 
 MAX_SENTENCES = 100_000
 """The most distinct sentences one call provides, over both splits. The grammar holds several times as many;
@@ -842,13 +842,27 @@ PHENOMENA: Mapping[str, Callable[[random.Random], Pair]] = MappingProxyType(
 )
 """For each phenomenon, a function that draws one of its pairs."""
 
-_NAMES = tuple(PHENOMENA)
+BASIC = (
+    "subject-verb agreement across a prepositional phrase",
+    "determiner-noun agreement",
+    "reflexive agreement",
+    "negative polarity licensing",
+    "quantifiers in existential sentences",
+    "subject-auxiliary inversion",
+    "pronoun case",
+)
+"""Phenomena of which a small encoder learns most in a few hundred steps; agreement takes it far longer."""
 
 
-def _draw(count: int, rng: random.Random, held_out: frozenset[frozenset[str]] = frozenset()) -> list[Pair]:
+def _draw(
+    count: int,
+    rng: random.Random,
+    phenomena: Sequence[str],
+    held_out: frozenset[frozenset[str]] = frozenset(),
+) -> list[Pair]:
     """Draw pairs that share no sentence, phenomena in turn, none with a held-out set of content words."""
     # In a drawn order, or a count that the phenomena don't divide would always favour the first of them.
-    names = rng.sample(_NAMES, len(_NAMES))
+    names = rng.sample(phenomena, len(phenomena))
     drawn: list[Pair] = []
     used: set[str] = set()
     for index in range(count):
@@ -893,13 +907,13 @@ def pairs(count: int, seed: int) -> list[Pair]:
     _check_seed(seed)
     # A text as seed: Random hashes it with SHA-512, not with the hash that differs from process to process.
     rng = random.Random(f"minimal pairs, {seed}")
-    drawn = _draw(count, rng)
+    drawn = _draw(count, rng, tuple(PHENOMENA))
     rng.shuffle(drawn)
     return drawn
 
 
 def minimal_pairs(
-    train: int = 6000, dev: int = 1000, seed: int = 0
+    train: int = 6000, dev: int = 1000, seed: int = 0, phenomena: Sequence[str] = tuple(PHENOMENA)
 ) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
     """Make the acceptability task: labelled sentences to train on, and others to evaluate on.
 
@@ -912,6 +926,7 @@ def minimal_pairs(
         train: How many sentences to train on; even.
         dev: How many sentences to evaluate on; even. Both together at most `MAX_SENTENCES`.
         seed: Any whole number; the same one gives the same lists, in any process.
+        phenomena: Which of `PHENOMENA`, all equally often; by default all.
 
     Returns:
         The train and the dev split, lists of (sentence, label), shuffled. Label 1 is acceptable, 0 is not.
@@ -922,13 +937,16 @@ def minimal_pairs(
     _check_sentences("train", train, MAX_SENTENCES - 2)
     _check_sentences("dev", dev, MAX_SENTENCES - train)
     _check_seed(seed)
+    unknown = [name for name in phenomena if name not in PHENOMENA]
+    if unknown or not phenomena:
+        raise InputError("phenomena", unknown, f"it must name some of {', '.join(PHENOMENA)}")
     # Dev first: what it holds out is kept from train. So the two can't share a sentence either.
     rng = random.Random(f"minimal pairs, dev, {seed}")
-    dev_pairs = _draw(dev // 2, rng)
+    dev_pairs = _draw(dev // 2, rng, phenomena)
     dev_items = _labelled(dev_pairs, rng)
     held_out = frozenset(_content(sentence) for sentence, _ in dev_items)
     rng = random.Random(f"minimal pairs, train, {seed}")
-    return _labelled(_draw(train // 2, rng, held_out), rng), dev_items
+    return _labelled(_draw(train // 2, rng, phenomena, held_out), rng), dev_items
 
 
 def _labelled(drawn: Sequence[Pair], rng: random.Random) -> list[tuple[str, int]]:
