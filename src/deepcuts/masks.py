@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from deepcuts import tensor_file
-from deepcuts.errors import FileFormatError, MismatchError
+from deepcuts.errors import MismatchError
+from deepcuts.packed import PackedMasks, PackedTensor
 
 
 @dataclass(frozen=True)
@@ -82,13 +82,24 @@ class Masks(Mapping[str, Tensor]):
                 )
         return {name: parameters[name] for name in self.tensors}
 
+    def packed(self) -> PackedMasks:
+        """The same masks, one bit a weight."""
+        tensors = {
+            name: PackedTensor(tuple(mask.shape), np.packbits(mask.cpu().numpy().reshape(-1)))
+            for name, mask in self.tensors.items()
+        }
+        return PackedMasks(tensors, self.provenance)
+
+    @classmethod
+    def unpacked(cls, packed: PackedMasks) -> Masks:
+        """Masks from packed ones."""
+        return cls(
+            {name: torch.from_numpy(one.unpacked()) for name, one in packed.items()}, packed.provenance
+        )
+
     def save(self, path: str | Path) -> None:
         """Write them to a safetensors file, atomically: one bit a weight, and a header of a few KiB."""
-        packed = [np.packbits(mask.cpu().numpy().reshape(-1)) for mask in self.tensors.values()]
-        bits = torch.from_numpy(np.concatenate(packed))
-        layout = [[name, list(mask.shape), int(mask.sum())] for name, mask in self.tensors.items()]
-        header = {"layout": layout, "provenance": dict(self.provenance)}
-        tensor_file.save(path, "masks", {"bits": bits}, header)
+        self.packed().save(path)
 
     @classmethod
     def load(cls, path: str | Path) -> Masks:
@@ -97,18 +108,4 @@ class Masks(Mapping[str, Tensor]):
         Raises:
             FileFormatError: The file is missing, truncated, altered, or not a mask file.
         """
-        tensors, header = tensor_file.load(path, "masks")
-        bits = tensors["bits"].numpy()
-        values: dict[str, Tensor] = {}
-        offset = 0
-        for name, shape, kept in header["layout"]:
-            size = int(np.prod(shape, dtype=np.int64))
-            end = offset + -(-size // 8)  # every tensor starts on a byte
-            flat = np.unpackbits(bits[offset:end], count=size).astype(bool)
-            values[name] = torch.from_numpy(flat).reshape(shape)
-            if int(flat.sum()) != kept:
-                raise FileFormatError(
-                    f"{path}: {name!r} keeps {int(flat.sum())} weights, its header says {kept}"
-                )
-            offset = end
-        return cls(values, header["provenance"])
+        return cls.unpacked(PackedMasks.load(path))

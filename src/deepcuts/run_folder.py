@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from deepcuts.config import PruneConfig
 from deepcuts.environment import environment
-from deepcuts.errors import RunFolderError
+from deepcuts.errors import InputError, RunFolderError
 from deepcuts.files import read_json, remove_leftovers, write_json
 from deepcuts.processes import Processes
 
@@ -101,6 +101,17 @@ def finished_result(folder: Path) -> dict[str, Any] | None:
 def saved_config(folder: Path) -> dict[str, Any] | None:
     """The configuration of a finished run; None where there is none."""
     return _saved(folder) if (folder / RESULT).is_file() else None
+
+
+def mask_file(path: Path) -> Path:
+    """The mask file that a run folder holds, or the path itself if it is a file.
+
+    Raises:
+        InputError: The path is a folder without one.
+    """
+    if path.is_dir() and not (path / MASKS).is_file():
+        raise InputError("path", str(path), f"it must be a mask file or a run folder with {MASKS} in it")
+    return path / MASKS if path.is_dir() else path
 
 
 def finish(folder: Path, processes: Processes, result: dict[str, Any], history: dict[str, Any]) -> None:

@@ -22,15 +22,12 @@ def inspect(
     Example:  deepcuts inspect run
     """
     from deepcuts.cli.common import print_table, quiet_libraries
-    from deepcuts.errors import InputError
     from deepcuts.inspection import counts_by_layer
     from deepcuts.masking import verify_masks
     from deepcuts.masks import Masks
-    from deepcuts.run_folder import MASKS, MODEL
+    from deepcuts.run_folder import MODEL, mask_file
 
-    if path.is_dir() and not (path / MASKS).is_file():
-        raise InputError("path", str(path), f"it must be a mask file or a run folder with {MASKS} in it")
-    masks = Masks.load(path / MASKS if path.is_dir() else path)
+    masks = Masks.load(mask_file(path))
     target = model or (str(path / MODEL) if (path / MODEL).is_dir() else None)
     verified = "Not verified against a model; name one by --model."
     zeros: dict[str, int] = {}

@@ -1,0 +1,163 @@
+"""``deepcuts compare``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from deepcuts.analysis.tables import Row
+
+_LEVELS = ("overall", "kind", "layer", "block", "tensor", "head")
+
+
+def compare(
+    paths: Annotated[list[Path], typer.Argument(help="Two or more run folders or mask files.")],
+    by: Annotated[
+        str, typer.Option(help="Part to print beside the whole: kind, layer, block, tensor or head.")
+    ] = "kind",
+    heads: Annotated[
+        int | None, typer.Option(help="Attention heads of a layer (default: a run's own).")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder for the tables with every level.")
+    ] = None,
+    as_format: Annotated[str, typer.Option("--format", help="Of those tables: csv or parquet.")] = "csv",
+) -> None:
+    """Compare masks: overlap of kept and of cut weights beside chance, and where the kept weights are.
+
+    Masks of several strategies, densities, seeds or tasks may be compared, as long as they are for one
+    model. Kappa is 0 for independent masks and 1 for equal ones. Where all paths are runs that kept their
+    scores, the agreement of the scores' ranks is shown as well.
+
+    Example:  deepcuts compare runs/LayerGradCAMShift runs/LayerMagWeight --by layer
+    """
+    from deepcuts.analysis import density_table, overlap_table, shared_table
+    from deepcuts.errors import InputError
+    from deepcuts.packed import PackedMasks
+    from deepcuts.run_folder import mask_file
+
+    if len(paths) < 2:
+        raise InputError("paths", [str(path) for path in paths], "at least two are compared")
+    if by not in _LEVELS:
+        raise InputError("by", by, f"it must be one of {', '.join(_LEVELS[1:])}")
+    if as_format not in ("csv", "parquet"):
+        raise InputError("format", as_format, "it must be csv or parquet")
+    labels = _labels(paths)
+    if by == "head" and heads is None:
+        heads = _heads(paths)
+    masks = {label: PackedMasks.load(mask_file(path)) for label, path in labels.items()}
+    tables = {
+        "overlap": overlap_table(masks, heads),
+        "density": density_table(masks),
+        "shared": shared_table(masks),
+        "ranks": _ranks(labels),
+    }
+    _print(tables, by)
+    if output is not None:
+        for name, rows in tables.items():
+            if rows:
+                _write(output / f"{name}.{as_format}", rows)
+        typer.echo(f"Tables: {output}")
+
+
+def _labels(paths: list[Path]) -> dict[str, Path]:
+    """A short name for each path: its last part, unless two share it."""
+    short = [path.name if path.is_dir() else path.stem for path in paths]
+    names = short if len(set(short)) == len(short) else [str(path) for path in paths]
+    return dict(zip(names, paths, strict=True))
+
+
+def _heads(paths: list[Path]) -> int:
+    from deepcuts.errors import InputError
+    from deepcuts.files import read_json
+    from deepcuts.run_folder import MODEL
+
+    for path in paths:
+        if (path / MODEL / "config.json").is_file():
+            config = read_json(path / MODEL / "config.json")
+            found = config.get("num_attention_heads", config.get("n_heads"))
+            if found:
+                return int(found)
+    raise InputError("heads", None, "none of the paths is a run that says it; give their number")
+
+
+def _ranks(labels: dict[str, Path]) -> list[Row]:
+    from itertools import combinations
+
+    from deepcuts.analysis import rank_agreement
+    from deepcuts.run_folder import SCORES
+    from deepcuts.scores import Scores
+
+    if not all((path / SCORES).is_file() for path in labels.values()):
+        return []
+    rows: list[Row] = []
+    for first, second in combinations(labels, 2):
+        found = rank_agreement(*(Scores.load(labels[label] / SCORES) for label in (first, second)))
+        rows += [
+            {"first": first, "second": second, "tensor": name, "spearman": r} for name, r in found.items()
+        ]
+    return rows
+
+
+def _print(tables: dict[str, list[Row]], by: str) -> None:
+    from deepcuts.cli.common import print_table
+
+    columns = ["part", "densities", "kept IoU", "by chance", "pruned IoU", "by chance", "kappa"]
+    summaries = ("overall", "mean over tensors", "minimum over tensors")
+    pairs = dict.fromkeys((row["first"], row["second"]) for row in tables["overlap"])
+    for first, second in pairs:
+        rows = [row for row in tables["overlap"] if (row["first"], row["second"]) == (first, second)]
+        shown = [row for row in rows if row["level"] in (*summaries, by)]
+        cells = [[_title(row, summaries), *_cells(row)] for row in shown]
+        ranks = [
+            row["spearman"] for row in tables["ranks"] if (row["first"], row["second"]) == (first, second)
+        ]
+        caption = (
+            f"Spearman correlation of the scores, mean over tensors: {sum(ranks) / len(ranks):.3f}"
+            if ranks
+            else None
+        )
+        print_table(f"{first} and {second}", columns, cells, caption)
+    if len(pairs) > 1:
+        shared = [
+            [
+                row["part"],
+                f"{row['weights']:,}",
+                f"{row['kept_by_all']:,}",
+                f"{row['expected_by_chance']:,.0f}",
+            ]
+            for row in tables["shared"]
+        ]
+        print_table("Kept by all", ["part", "weights", "kept by all", "by chance"], shared)
+    labels = list(dict.fromkeys(row["masks"] for row in tables["density"]))
+    parts = dict.fromkeys(row["part"] for row in tables["density"] if row["level"] in ("overall", by))
+    density = {(row["masks"], row["part"]): row["density"] for row in tables["density"]}
+    print_table(
+        "Density",
+        ["part", *labels],
+        [[part, *(f"{density[label, part]:.4f}" for label in labels)] for part in parts],
+    )
+
+
+def _title(row: Row, summaries: tuple[str, ...]) -> str:
+    return str(row["level"] if row["level"] in summaries else row["part"])
+
+
+def _cells(row: Row) -> list[str]:
+    measures = ("kept_iou", "kept_chance", "pruned_iou", "pruned_chance", "kappa")
+    densities = f"{row['first_density']:.3f}, {row['second_density']:.3f}"
+    return [densities, *(f"{row[name]:.3f}" for name in measures)]
+
+
+def _write(path: Path, rows: list[Row]) -> None:
+    import pyarrow as pa
+    from pyarrow import csv, parquet
+
+    from deepcuts.files import write_atomically
+
+    table: Any = pa.Table.from_pylist(rows)
+    write = csv.write_csv if path.suffix == ".csv" else parquet.write_table
+    write_atomically(path, lambda temporary: write(table, temporary))
