@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ class PackedTensor:
         """Number of weights."""
         return int(np.prod(self.shape, dtype=np.int64))
 
-    @property
+    @cached_property
     def kept(self) -> int:
         """Number of kept weights."""
         return count_ones(self.bits)
@@ -92,9 +93,6 @@ class PackedMasks(Mapping[str, PackedTensor]):
         return cls(found, header["provenance"])
 
 
-_ONES = np.array([bin(byte).count("1") for byte in range(256)], dtype=np.uint8)
-
-
 def count_ones(bits: Bits) -> int:
     """Number of bits that are 1."""
-    return int(_ONES[bits].sum(dtype=np.int64))
+    return int(np.bitwise_count(bits).sum(dtype=np.int64))

@@ -8,8 +8,8 @@ from deepcuts.analysis import Place, place_of
 
 ALBERT_PROJECTION = "albert.encoder.embedding_hidden_mapping_in.weight"
 EXPECTED = {
-    "attention query": 1, "attention key": 1, "attention value": 1, "attention output": 1, "feed-forward in": 1,
-    "feed-forward out": 1,
+    "attention query": 1, "attention key": 1, "attention value": 1, "attention output": 1,
+    "feed-forward in": 1, "feed-forward out": 1,
 }  # fmt: skip
 FUSED = {name: 1 for name in EXPECTED if name not in ("attention query", "attention key", "attention value")}
 FUSED["attention query, key and value"] = 1
