@@ -51,8 +51,8 @@ def run_demo(output: Path, *, seed: int, density: float, reporter: Reporter) -> 
             warmup=0.1,
             precision="bf16",
             max_length=32,
-            score_batches=60,
-            smooth_batches=6,
+            score_batches=40,
+            smooth_batches=4,
         )
         for name in STRATEGIES
     }
