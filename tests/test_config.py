@@ -56,6 +56,7 @@ def test_what_is_given_comes_before_the_schedule_and_retraining_follows_the_firs
         ({"weight_decay": -1}, "weight_decay: got -1"),
         ({"clip": float("inf")}, "clip: got inf"),
         ({"warmup": 1.0}, "warmup: got 1.0"),
+        ({"betas": (0.9, 1.0)}, "betas: got"),
         ({"patience": 0}, "patience: got 0"),
         ({"decay": "cosine"}, "decay: got 'cosine'"),
         ({"smooth_batches": 0}, "smooth_batches: got 0"),

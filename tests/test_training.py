@@ -46,6 +46,7 @@ def changed(plan: TrainingPlan, **changes: Any) -> TrainingPlan:
         {"warmup": 0.3},
         {"group_by_length": True},
         {"clip": 0.0},
+        {"betas": (0.5, 0.9)},
     ],
     ids=str,
 )

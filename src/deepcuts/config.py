@@ -96,6 +96,7 @@ class PruneConfig(BaseModel):
     decay: Decay = "constant"
     warmup: float = 0.0
     weight_decay: float = 0.0
+    betas: tuple[float, float] = (0.9, 0.999)
     clip: float = 1.0
     precision: Precision = "fp32"
     patience: int | None = None
@@ -173,6 +174,8 @@ class PruneConfig(BaseModel):
         for name in ("weight_decay", "clip"):
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
                 raise InputError(name, getattr(self, name), "it must be a number, 0 or more")
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise InputError("betas", self.betas, "both must be from 0 to below 1")
         if not 0 <= self.warmup < 1:
             raise InputError("warmup", self.warmup, "it is a share of the steps, from 0 to below 1")
         self.scoring()
@@ -229,6 +232,7 @@ class PruneConfig(BaseModel):
             decay=self.decay,
             warmup=self.warmup,
             weight_decay=self.weight_decay,
+            betas=self.betas,
             clip=self.clip,
             precision=self.precision,
             patience=self.patience,

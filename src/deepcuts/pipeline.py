@@ -58,6 +58,11 @@ def prune(
             return finished
         store = own if shared is None else Store(shared, job.processes)
         strategy = Strategy.parse(job.config.strategy)
+        prunable = sum(job.sizes.values())
+        job.reporter.line(
+            f"{job.config.model} on {job.task.data.task.name}: {strategy} keeps "
+            f"{job.budget.kept_in_all(prunable):,} of {prunable:,} prunable weights"
+        )
         tracking = Tracking(tuple(report_to), folder / run_folder.LOGS)
 
         rewind(job.model, job.start)  # θ0, also where the job was used before

@@ -268,6 +268,8 @@ def _arguments(
         else "constant_with_warmup",
         warmup_steps=plan.warmup,
         weight_decay=plan.weight_decay,
+        adam_beta1=plan.betas[0],
+        adam_beta2=plan.betas[1],
         max_grad_norm=plan.clip,
         optim="adamw_torch_fused",
         bf16=plan.precision == "bf16",

@@ -21,6 +21,7 @@ class TrainingPlan:
         decay: ``"constant"``, or ``"linear"`` to 0 at the end.
         warmup: Share of all steps over which the learning rate rises from 0.
         weight_decay: AdamW's weight decay; 0 is plain Adam.
+        betas: Adam's decay rates of the mean gradient and of its square; by default PyTorch's.
         clip: Greatest norm of the gradient; 0 doesn't clip.
         precision: ``"fp32"``, or autocast in ``"bf16"`` or ``"fp16"``.
         patience: Stop after so many epochs without a better dev measure; None trains all epochs.
@@ -35,6 +36,7 @@ class TrainingPlan:
     decay: Decay = "constant"
     warmup: float = 0.0
     weight_decay: float = 0.0
+    betas: tuple[float, float] = (0.9, 0.999)
     clip: float = 1.0
     precision: Precision = "fp32"
     patience: int | None = None

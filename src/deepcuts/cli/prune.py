@@ -98,6 +98,10 @@ def prune(
     weight_decay: Annotated[
         float | None, typer.Option(help="AdamW's (default: 0).", rich_help_panel=_TRAINING)
     ] = None,
+    betas: Annotated[
+        tuple[float, float] | None,
+        typer.Option(help="Adam's (default: 0.9 0.999).", rich_help_panel=_TRAINING),
+    ] = None,
     clip: Annotated[
         float | None,
         typer.Option(
