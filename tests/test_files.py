@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 
 import pytest
 
-from deepcuts.files import read_json, write_atomically, write_json
+from deepcuts.files import read_json, remove_leftovers, write_atomically, write_json
 
 
 def contents(folder: Path) -> dict[str, str | None]:
@@ -108,3 +109,28 @@ def test_json_refuses_what_json_cannot_say(tmp_path: Path, value: float) -> None
         write_json(target, {"deep": [{"loss": value}]})
     assert read_json(target) == {"loss": 1.0}
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_what_is_written_has_the_permissions_that_the_umask_asks_for(tmp_path: Path) -> None:
+    def write_folder(path: Path) -> None:
+        path.mkdir()
+        (path / "private").write_text("x")
+        (path / "private").chmod(0o600)
+
+    before = os.umask(0o027)
+    try:
+        write_json(tmp_path / "file.json", {})
+        write_atomically(tmp_path / "folder", write_folder)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "file.json").stat().st_mode & 0o777 == 0o640
+    assert (tmp_path / "folder" / "private").stat().st_mode & 0o777 == 0o640
+
+
+def test_leftovers_of_a_killed_process_are_removed_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / ".model.1234.tmp").mkdir()
+    (tmp_path / ".model.1234.tmp" / "half").write_text("x")
+    (tmp_path / ".result.json.1234.tmp").write_text("x")
+    (tmp_path / "mine.tmp").write_text("x")
+    remove_leftovers(tmp_path)
+    assert contents(tmp_path) == {"mine.tmp": "x"}

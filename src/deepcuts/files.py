@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import uuid
 from collections.abc import Callable
@@ -21,6 +22,7 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         write(temporary)
+        _open_to_readers(temporary)
         if path.is_dir():
             shutil.rmtree(path)
         temporary.replace(path)
@@ -30,6 +32,15 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         else:
             temporary.unlink(missing_ok=True)
         raise
+
+
+def _open_to_readers(path: Path) -> None:
+    """Give files the permissions that the user's umask asks for: safetensors makes its files private."""
+    umask = os.umask(0)
+    os.umask(umask)
+    for file in [path, *path.rglob("*")] if path.is_dir() else [path]:
+        if file.is_file():
+            file.chmod(0o666 & ~umask)
 
 
 def remove_leftovers(folder: Path) -> None:
