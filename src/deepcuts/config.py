@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -224,21 +225,8 @@ class PruneConfig(BaseModel):
         }
 
     def _plan(self, epochs: int, learning_rate: float) -> TrainingPlan:
-        return TrainingPlan(
-            epochs=epochs,
-            learning_rate=learning_rate,
-            batch_size=self.batch_size,
-            accumulation=self.accumulation,
-            decay=self.decay,
-            warmup=self.warmup,
-            weight_decay=self.weight_decay,
-            betas=self.betas,
-            clip=self.clip,
-            precision=self.precision,
-            patience=self.patience,
-            group_by_length=self.group_by_length,
-            seed=self.seed,
-        )
+        shared = {field.name for field in fields(TrainingPlan)} - {"epochs", "learning_rate"}
+        return TrainingPlan(epochs, learning_rate, **{name: getattr(self, name) for name in shared})
 
 
 def _validated(kind: type[_Config], given: Mapping[str, Any]) -> _Config:

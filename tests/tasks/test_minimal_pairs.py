@@ -15,8 +15,10 @@ from pathlib import Path
 import pytest
 
 import deepcuts.tasks.minimal_pairs as module
+import deepcuts.tasks.minimal_pairs.lexicon as lexicon
 from deepcuts.errors import InputError
 from deepcuts.tasks.minimal_pairs import MAX_SENTENCES, PHENOMENA, Pair, minimal_pairs, pairs
+from deepcuts.tasks.minimal_pairs.lexicon import content
 
 NAMES = list(PHENOMENA)
 
@@ -85,15 +87,15 @@ def test_all_sentences_are_distinct_over_both_splits(default):
 
 
 def test_dev_shares_no_combination_of_content_words_with_train(default):
-    train, dev = ({module._content(sentence) for sentence, _ in split} for split in default)
+    train, dev = ({content(sentence) for sentence, _ in split} for split in default)
     assert frozenset() not in train | dev
     assert train.isdisjoint(dev)
 
 
 def test_content_words_ignore_number_tense_and_order():
-    content = module._content("The key to the cabinets was found near the old bus.")
-    assert content == module._content("Old buses find the keys to the cabinet.")
-    assert content != module._content("The key to the drawers was found near the old bus.")
+    words = content("The key to the cabinets was found near the old bus.")
+    assert words == content("Old buses find the keys to the cabinet.")
+    assert words != content("The key to the drawers was found near the old bus.")
 
 
 def test_both_twins_are_in_the_same_split():
@@ -126,7 +128,7 @@ def test_the_items_are_shuffled(default):
 
 @pytest.mark.parametrize("hash_seed", ["1", "77"])
 def test_another_process_makes_the_same_lists(hash_seed):
-    source = str(Path(module.__file__).parents[2])
+    source = str(Path(module.__file__).parents[3])
     path = os.pathsep.join(part for part in (source, os.environ.get("PYTHONPATH", "")) if part)
     code = (
         "import json; from deepcuts.tasks.minimal_pairs import minimal_pairs, pairs;"
@@ -393,9 +395,9 @@ def test_argument_structure_twins_differ_in_their_verb():
         assert {right, wrong}.isdisjoint(ADJECTIVES)
 
 
-@pytest.mark.parametrize("name", ["_PERSON_VERBS", "_OBJECT_VERBS", "_AUXILIARY_OBJECT_VERBS"])
+@pytest.mark.parametrize("name", ["PERSON_VERBS", "OBJECT_VERBS", "AUXILIARY_OBJECT_VERBS"])
 def test_verb_forms_are_spelled_by_rule_and_tell_apart_what_they_must(name):
-    for verb in getattr(module, name):
+    for verb in getattr(lexicon, name):
         stem = verb.base.removesuffix("e")
         softened = re.sub(r"([^aeiou])y$", r"\1i", verb.base)
         assert verb.gerund == stem + "ing"
