@@ -24,7 +24,10 @@ def main(
     first = results[0]
     names = list(first["dense"])
     primary = first["task"]["primary"]
-    shown = [primary, *(name for name in names if name != primary)][:3]
+    shown = [
+        primary,
+        *(name for name in names if name in ("accuracy", "spearman", "mse") and name != primary),
+    ]
     header = ["", *(f"{name}, seed {seed}" for name in shown for seed in seeds)]
     print("| " + " | ".join(header) + " |")
     print("| " + " | ".join(["---"] * len(header)) + " |")
