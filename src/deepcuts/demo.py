@@ -47,12 +47,13 @@ def run_demo(output: Path, *, seed: int, density: float, reporter: Reporter) -> 
             strategy=name,
             density=density,
             seed=seed,
+            retrain_learning_rate=2e-4,
             decay="linear",
             warmup=0.1,
             precision="bf16",
             max_length=32,
             score_batches=40,
-            smooth_batches=4,
+            smooth_batches=16,
         )
         for name in STRATEGIES
     }
