@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,13 @@ def test_counts() -> None:
     assert len(masks) == 2
     assert "a" in masks
     assert masks["b"].all()
+
+
+def test_masks_never_change_and_are_not_printed() -> None:
+    masks = Masks({"a": torch.ones(3, dtype=torch.bool)}, {"budget": {}})
+    with pytest.raises(FrozenInstanceError):
+        masks.tensors = {}  # type: ignore[misc]
+    assert repr(masks) == "Masks()"
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.uint8])

@@ -240,6 +240,12 @@ def test_a_wildcard_that_matches_the_head_of_a_known_architecture_is_refused(mod
         prunable_parameters(tiny(model_type), ["*"])
 
 
+def test_what_stands_outside_the_encoder_is_head_whatever_its_name() -> None:
+    with pytest.raises(InputError, match=r"head \(pre_classifier\.weight, pre_classifier\.bias\)"):
+        prunable_parameters(tiny("distilbert"), ["pre_*"])
+    assert list(prunable_parameters(tiny("distilbert"), ["pre_classifier.bias"])) == ["pre_classifier.bias"]
+
+
 def test_the_head_named_in_full_is_cut() -> None:
     found = prunable_parameters(own_model(), ["classifier.weight", "encoder.layers.0.linear1.*"])
     assert list(found) == [

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,14 @@ def test_values_that_are_not_finite_are_reported_with_strategy_and_tensor(bad: f
     with pytest.raises(ScoringError, match=r"LayerGradCAM: the scores of 'bad\.weight' hold NaN or infinity"):
         scores.check_finite()
     Scores({"fine": torch.ones(2)}, Strategy("GradCAM")).check_finite()
+
+
+def test_scores_from_elsewhere_were_made_from_nothing() -> None:
+    scores = Scores({"a": torch.ones(2)}, Strategy("GradCAM"))
+    assert (scores.batches, scores.examples, scores.seed, scores.model) == (0, 0, 0, None)
+    with pytest.raises(FrozenInstanceError):
+        scores.strategy = Strategy("MagGrad")  # type: ignore[misc]
+    assert "tensor" not in repr(scores).replace("scope='tensor'", ""), "millions of numbers in a message"
 
 
 def values_of(scores: Scores) -> dict[str, list[float]]:
