@@ -154,8 +154,21 @@ def test_a_snapshot_with_a_buffer_more_is_refused() -> None:
 
 
 def test_values_that_do_not_survive_the_copy_are_found() -> None:
-    """A model that was cast in between can't hold them bit for bit."""
+    """A buffer in the memory of a parameter: copying the one changes the other."""
     model = nn.Linear(3, 2)
+    model.register_buffer("row", model.weight.detach()[0])
     start = snapshot(model)
+    start.tensors["row"] += 1
     with pytest.raises(InvariantError, match="'weight' was not restored bit for bit"):
-        rewind(model.half(), start)
+        rewind(model, start)
+
+
+def test_a_model_of_another_type_is_refused_before_anything_is_written() -> None:
+    model = nn.Linear(2, 2)
+    start = snapshot(model)
+    model.half()
+    before = model.weight.detach().clone()
+    start.tensors["weight"] += 1
+    with pytest.raises(MismatchError, match="types"):
+        rewind(model, start)
+    assert torch.equal(model.weight, before)

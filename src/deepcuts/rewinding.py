@@ -39,13 +39,13 @@ def rewind(model: nn.Module, start: Snapshot) -> None:
     """Give the model back the values of a snapshot, and check each one bit for bit.
 
     Raises:
-        MismatchError: The model's names or shapes are not the snapshot's.
+        MismatchError: The model's names, shapes or types are not the snapshot's; nothing was written then.
         InvariantError: A value is not what the snapshot holds after copying.
     """
     state = dict(_state(model))
-    shapes = {name: tensor.shape for name, tensor in state.items()}
-    if shapes != {name: tensor.shape for name, tensor in start.tensors.items()}:
-        raise MismatchError("the snapshot is of another model: names or shapes of its tensors differ")
+    forms = {name: (tensor.shape, tensor.dtype) for name, tensor in state.items()}
+    if forms != {name: (tensor.shape, tensor.dtype) for name, tensor in start.tensors.items()}:
+        raise MismatchError("the snapshot is of another model: names, shapes or types of its tensors differ")
     for name, tensor in state.items():
         tensor.copy_(start.tensors[name])
     for name, tensor in _state(model):
