@@ -16,10 +16,7 @@ import typer
 
 from deepcuts.cli.common import quiet_libraries, reporter
 from deepcuts.config import DataConfig, PruneConfig
-from deepcuts.pipeline import prune
-from deepcuts.stages import finetune, prepare, score_strategies
-from deepcuts.store import Store
-from deepcuts.strategy import Strategy
+from deepcuts.pipeline import prune_each
 
 STRATEGIES = ["LayerGradCAMShift", "LayerMagWeight", "LayerSmoothGrad", "LayerMagGrad", "Random"]
 #: Epochs and rate of the first fine-tuning; retraining is alike for both.
@@ -39,7 +36,7 @@ def main(
     loaded = source.load()
     epochs, rate = SCHEDULES[task]
     configs = {
-        name: PruneConfig.make(
+        output / f"{task}-{density:g}-{name}-{seed}": PruneConfig.make(
             loaded.task,
             model="minilm",
             data=source,
@@ -59,14 +56,7 @@ def main(
         )
         for name in STRATEGIES
     }
-    say = reporter()
-    job = prepare(configs[STRATEGIES[0]], loaded, say)
-    shared = output / "shared"
-    store = Store(shared, job.processes)
-    score_strategies(job, store, finetune(job, store), [Strategy.parse(name) for name in STRATEGIES])
-    for name, config in configs.items():
-        say.line(f"{task} {density:g} {name} seed {seed}")
-        prune(job.with_config(config), output / f"{task}-{density:g}-{name}-{seed}", shared=shared)
+    prune_each(configs, loaded, output / "shared", reporter())
 
 
 if __name__ == "__main__":

@@ -6,11 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from deepcuts.config import DataConfig, PruneConfig
-from deepcuts.pipeline import prune
+from deepcuts.pipeline import prune_each
 from deepcuts.progress import Reporter
-from deepcuts.stages import finetune, prepare, score_strategies
-from deepcuts.store import Store
-from deepcuts.strategy import Strategy
 
 #: Strategy → how the table calls it.
 STRATEGIES = {
@@ -40,7 +37,7 @@ def run_demo(output: Path, *, seed: int, density: float, reporter: Reporter) -> 
     source = DataConfig(task="minimal-pairs")
     data = source.load()
     configs = {
-        name: PruneConfig.make(
+        output / name: PruneConfig.make(
             data.task,
             model="minilm",
             data=source,
@@ -57,13 +54,5 @@ def run_demo(output: Path, *, seed: int, density: float, reporter: Reporter) -> 
         )
         for name in STRATEGIES
     }
-    job = prepare(next(iter(configs.values())), data, reporter)
-    shared = output / "shared"
-    store = Store(shared, job.processes)
-    # All strategies in one sweep; the runs below find their scores in the store.
-    score_strategies(job, store, finetune(job, store), [Strategy.parse(name) for name in STRATEGIES])
-    results = {}
-    for name, config in configs.items():
-        reporter.line(f"{STRATEGIES[name]} ({name})")
-        results[name] = prune(job.with_config(config), output / name, shared=shared)
-    return results
+    results = prune_each(configs, data, output / "shared", reporter)
+    return {folder.name: result for folder, result in results.items()}

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from deepcuts import run_folder
+from deepcuts.config import PruneConfig
 from deepcuts.masking import apply_masks, verify_masks
+from deepcuts.progress import Reporter
 from deepcuts.rewinding import rewind
 from deepcuts.run_folder import open_run
 from deepcuts.saving import describe, save_pruned
 from deepcuts.selection import select
-from deepcuts.stages import Job, Tracking, finetune, retrain, score_strategies
+from deepcuts.stages import Job, Tracking, finetune, prepare, retrain, score_strategies
 from deepcuts.store import Store
 from deepcuts.strategy import Strategy
-from deepcuts.tasks import baseline
+from deepcuts.tasks import TaskData, baseline
 from deepcuts.training import evaluate
 
 
@@ -104,6 +106,33 @@ def prune(
         run_folder.finish(folder, job.processes, result, history)
         own.remove()
         return result
+
+
+def prune_each(
+    configs: Mapping[Path, PruneConfig], data: TaskData, shared: Path, reporter: Reporter | None = None
+) -> dict[Path, dict[str, Any]]:
+    """Run several cuts of one model from one dense fine-tune and one sweep of scores.
+
+    Args:
+        configs: Run folder → configuration; they differ in strategy, budget, scope or rewind alone.
+        data: The task that they name, loaded.
+        shared: Folder for the fine-tuned model and the scores.
+        reporter: Where progress is shown.
+
+    Returns:
+        Run folder → result, see `prune`.
+
+    Raises:
+        InputError: The configurations differ in more, or one of them can't be run.
+    """
+    first = next(iter(configs.values()))
+    job = prepare(first, data, reporter)
+    jobs = {folder: job.with_config(config) for folder, config in configs.items()}
+    store = Store(shared, job.processes)
+    # All strategies in one sweep; the runs below find their scores in the store.
+    strategies = [Strategy.parse(config.strategy) for config in configs.values()]
+    score_strategies(job, store, finetune(job, store), strategies)
+    return {folder: prune(one, folder, shared=shared) for folder, one in jobs.items()}
 
 
 class _Seconds:

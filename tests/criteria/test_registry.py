@@ -117,7 +117,8 @@ def test_names_of_plain_and_smooth_forms_are_all_different() -> None:
 
 
 def test_the_criteria_of_the_paper_are_registered() -> None:
-    assert {name: (sorted(entry.needs), entry.smooth_name) for name, entry in sorted(REGISTRY.items())} == {
+    found = {name: (sorted(entry.needs), entry.smooth_name) for name, entry in REGISTRY.items()}
+    expected = {
         "GradCAM": (["activation", "gradient"], "SmoothGradCAM"),
         "GradCAMReLU": (["activation", "gradient"], "SmoothGradCAMReLU"),
         "GradCAMShift": (["activation", "gradient"], "SmoothGradCAMShift"),
@@ -125,6 +126,7 @@ def test_the_criteria_of_the_paper_are_registered() -> None:
         "MagWeight": ([], None),
         "Random": ([], None),
     }
+    assert {name: found.get(name) for name in expected} == expected  # there may be more: adding one is a file
 
 
 @pytest.mark.usefixtures("registry")
