@@ -83,6 +83,7 @@ def test_the_measures_of_the_three_models_are_those_of_an_independent_repetition
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline, "evaluate", spy)
+        patch.setattr(stages, "evaluate", spy)
         result = prune(again, home / "again")
     dense, pruned, retrained = seen
     masks = Masks.load(home / "again" / "masks.safetensors")
@@ -123,32 +124,38 @@ def test_retraining_starts_from_the_weights_that_rewind_names(
     assert not torch.equal(theta0["classifier.weight"], theta1["classifier.weight"])
 
 
+# Where a run is interrupted: the module's function, and which of its calls.
 STOPS = [
-    "train:1",
-    "evaluate:1",
-    "score:1",
-    "select:1",
-    "evaluate:2",
-    "rewind:2",
-    "train:2",
-    "save_pruned:1",
-    "finish:1",
+    (stages, "train", 1),
+    (stages, "evaluate", 1),
+    (stages, "score_requests", 1),
+    (pipeline, "select", 1),
+    (pipeline, "evaluate", 1),
+    (pipeline, "rewind", 2),
+    (stages, "train", 2),
+    (stages, "evaluate", 2),
+    (pipeline, "save_pruned", 1),
+    (pipeline.run_folder, "finish", 1),
 ]
 
 
-@pytest.mark.parametrize("stop", STOPS)
+@pytest.mark.parametrize(("owner", "name", "call"), STOPS, ids=[f"{name}:{call}" for _, name, call in STOPS])
 def test_a_run_interrupted_at_any_stage_goes_on_to_the_same_result(
-    home: Path, tmp_path: Path, finished: dict[str, Any], stop: str, monkeypatch: pytest.MonkeyPatch
+    home: Path,
+    tmp_path: Path,
+    finished: dict[str, Any],
+    owner: Any,
+    name: str,
+    call: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    name, _, time_text = stop.partition(":")
-    owner: Any = {"train": stages, "score": stages, "finish": pipeline.run_folder}.get(name, pipeline)
     original = getattr(owner, name)
     calls = 0
 
     def interrupted(*args: Any, **kwargs: Any) -> Any:
         nonlocal calls
         calls += 1
-        if calls == int(time_text):
+        if calls == call:
             raise KeyboardInterrupt
         return original(*args, **kwargs)
 
@@ -298,7 +305,7 @@ def test_runs_that_share_a_folder_share_the_dense_model_and_the_scores(
         return original(*args, label=label, **kwargs)
 
     monkeypatch.setattr(stages, "train", spy)
-    monkeypatch.setattr(stages, "score", None)  # scoring again would fail
+    monkeypatch.setattr(stages, "score_requests", None)  # scoring again would fail
     second = prune(
         job(home, strategy="InvertedGlobalGradCAMShift", density=0.5), tmp_path / "second", shared=shared
     )

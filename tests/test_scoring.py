@@ -671,7 +671,7 @@ def test_provenance_says_what_the_scores_were_made_from(bert: PreTrainedModel, b
         scores = found[name]
         assert scores.provenance == {
             "strategy": name,
-            "options": asdict(options),
+            "options": asdict(Strategy.parse(name).options_read(options)),
             "batches": counts[0],
             "examples": counts[1],
             "seed": 17,

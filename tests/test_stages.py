@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,12 +8,21 @@ import pytest
 import torch
 from runs import config, data_config, job
 
-from deepcuts import Strategy, score, stages
+from deepcuts import ScoreRequest, Strategy, score, stages
 from deepcuts.encoding import ScoringBatches
 from deepcuts.errors import InputError
 from deepcuts.processes import Processes
 from deepcuts.seeds import derive_seed
-from deepcuts.stages import finetune, prepare, score_strategies, scoring_batches
+from deepcuts.stages import (
+    Job,
+    cut_identity,
+    finetune,
+    prepare,
+    score_all,
+    score_identity,
+    score_one,
+    scoring_batches,
+)
 from deepcuts.store import Store
 
 
@@ -27,35 +37,135 @@ def parse(*names: str) -> list[Strategy]:
     return [Strategy.parse(name) for name in names]
 
 
+def requests(made: Job, *names: str, **changes: Any) -> list[ScoreRequest]:
+    options = replace(made.config.scoring(), **changes)
+    return [ScoreRequest(strategy, options) for strategy in parse(*names)]
+
+
+@pytest.fixture
+def sweeps(monkeypatch: pytest.MonkeyPatch) -> list[list[ScoreRequest]]:
+    """The requests of every sweep that is made from here on."""
+    made: list[list[ScoreRequest]] = []
+    original = stages.score_requests
+
+    def spy(model: Any, batches: Any, wanted: Any, **kwargs: Any) -> Any:
+        made.append(list(wanted))
+        return original(model, batches, wanted, **kwargs)
+
+    monkeypatch.setattr(stages, "score_requests", spy)
+    return made
+
+
 def test_scores_of_a_stage_are_those_of_the_function_and_come_from_one_sweep(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    home: Path, tmp_path: Path, sweeps: list[list[ScoreRequest]]
 ) -> None:
     made = job(home, finetune_epochs=1)
     store = Store(tmp_path, Processes())
-    dense = finetune(made, store)
-    sweeps: list[list[Strategy]] = []
-    original = stages.score
-
-    def spy(model: Any, batches: Any, strategies: Any, **kwargs: Any) -> Any:
-        sweeps.append(list(strategies))
-        return original(model, batches, strategies, **kwargs)
-
-    monkeypatch.setattr(stages, "score", spy)
-    wanted = parse("LayerMagGrad", "InvertedGlobalMagGrad", "LayerSmoothGrad", "Random")
-    found = score_strategies(made, store, dense, wanted)
-    assert [sorted(map(str, sweep)) for sweep in sweeps] == [["LayerMagGrad", "LayerSmoothGrad", "Random"]]
+    dense = finetune(made, store).key
+    wanted = requests(made, "LayerMagGrad", "InvertedGlobalMagGrad", "LayerSmoothGrad", "Random")
+    score_all(made, store, dense, wanted)
+    assert [[r.strategy.score for r in sweep] for sweep in sweeps] == [["MagGrad", "SmoothGrad", "Random"]]
     batches = ScoringBatches(made.task, 4, derive_seed(0, "scoring order"), 1000)
-    for strategy in wanted:
-        expected = score(made.model, batches, [strategy], seed=0, options=made.config.scoring())[
-            str(strategy)
+    for request in wanted:
+        found = score_one(made, store, dense, request).scores
+        expected = score(made.model, batches, [request.strategy], seed=0, options=request.options)[
+            str(request.strategy)
         ]
-        assert found[strategy].scores.strategy == strategy
+        assert found.strategy == request.strategy
         for name in expected:
-            assert torch.equal(found[strategy].scores[name], expected[name])
+            assert torch.equal(found[name], expected[name])
     # What is missing is all that is done when more is wanted later.
-    score_strategies(made, store, dense, [*wanted, *parse("GlobalGradCAM")])
-    assert [str(strategy) for strategy in sweeps[-1]] == ["LayerGradCAM"]
+    score_all(made, store, dense, [*wanted, *requests(made, "GlobalGradCAM")])
+    assert [str(request.strategy) for request in sweeps[-1]] == ["GlobalGradCAM"]
     assert len(sweeps) == 2
+
+
+CHANGES: dict[str, Any] = {
+    "shift": 3.0,
+    "noise_std": 0.3,
+    "paths": 3,
+    "dropout": True,
+    "padding": True,
+    "max_batches": 2,
+    "max_smooth_batches": 2,
+}
+READ = {
+    "Random": set(),
+    "LayerMagWeight": set(),
+    "LayerMagGrad": {"dropout", "max_batches"},
+    "LayerSmoothGrad": {"dropout", "max_smooth_batches", "noise_std", "paths"},
+    "LayerGradCAM": {"dropout", "max_batches", "padding"},
+    "LayerGradCAMShift": {"dropout", "max_batches", "padding", "shift"},
+    "LayerSmoothGradCAMShift": {
+        "dropout",
+        "max_smooth_batches",
+        "noise_std",
+        "padding",
+        "paths",
+        "shift",
+    },
+}
+
+
+@pytest.mark.parametrize("name", READ)
+def test_only_an_option_that_a_score_reads_makes_it_anew(home: Path, name: str) -> None:
+    made = job(home)
+    (request,) = requests(made, name)
+    before = score_identity(made, "dense", request)
+    differing = {
+        option
+        for option, value in CHANGES.items()
+        if score_identity(made, "dense", requests(made, name, **{option: value})[0]) != before
+    }
+    assert differing == READ[name]
+
+
+def test_the_batch_size_of_scoring_counts_where_data_is_read(home: Path) -> None:
+    first, other = job(home), job(home, score_batch_size=5)
+    for name, same in {"LayerMagGrad": False, "LayerMagWeight": True, "Random": True}.items():
+        identities = [score_identity(made, "dense", requests(made, name)[0]) for made in (first, other)]
+        assert (identities[0] == identities[1]) is same
+
+
+def test_options_side_by_side_cost_one_sweep_and_equal_ones_are_scored_once(
+    home: Path, tmp_path: Path, sweeps: list[list[ScoreRequest]]
+) -> None:
+    made = job(home, finetune_epochs=1)
+    store = Store(tmp_path, Processes())
+    dense = finetune(made, store).key
+    shifts = [
+        request for shift in (0.0, 1.0, 100.0) for request in requests(made, "LayerGradCAMShift", shift=shift)
+    ]
+    blind = [request for shift in (0.0, 1.0) for request in requests(made, "LayerMagGrad", shift=shift)]
+    score_all(made, store, dense, [*shifts, *blind])
+    assert sweeps == [[*shifts, blind[0]]]
+
+
+CUT_CHANGES: dict[str, dict[str, Any]] = {
+    "density": {"density": 0.5},
+    "seed": {"seed": 1},
+    "strategy": {"strategy": "LayerMagGrad"},
+    "inversion": {"strategy": "InvertedLayerGradCAMShift"},
+    "scope": {"scope": "global"},
+    "rewind": {"rewind": "finetuned"},
+    "an option that it reads": {"shift": 1.0},
+    "fine-tuning": {"learning_rate": 3e-3, "retrain_learning_rate": 1e-2},
+    "retraining": {"retrain_epochs": 3},
+}
+
+
+@pytest.mark.parametrize("changes", CUT_CHANGES.values(), ids=CUT_CHANGES)
+def test_a_cut_is_told_apart_by_what_it_depends_on(home: Path, changes: dict[str, Any]) -> None:
+    assert cut_identity(job(home, **changes)) != cut_identity(job(home))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"noise_std": 0.5}, {"smooth_batches": 3}, {"scope": "tensor"}, {"density": None, "sparsity": 0.7}],
+    ids=str,
+)
+def test_a_cut_is_not_told_apart_by_what_it_does_not_depend_on(home: Path, changes: dict[str, Any]) -> None:
+    assert cut_identity(job(home, **changes)) == cut_identity(job(home))
 
 
 def test_a_reused_dense_model_is_the_same_bit_for_bit(home: Path, tmp_path: Path) -> None:
@@ -88,10 +198,14 @@ def test_what_comes_after_the_dense_model_does_not_change_it(home: Path, tmp_pat
 
 def test_batches_are_as_many_as_the_strategies_read(home: Path) -> None:
     made = job(home, score_batches=5, smooth_batches=2)
-    assert len(scoring_batches(made, parse("LayerMagGrad"))) == 5
-    assert len(scoring_batches(made, parse("LayerSmoothGrad"))) == 2
-    assert len(scoring_batches(made, parse("LayerSmoothGrad", "LayerGradCAM"))) == 5
-    assert len(scoring_batches(made, parse("Random", "LayerMagWeight"))) == 0
+
+    def count(*names: str) -> int:
+        return len(scoring_batches(made, requests(made, *names)))
+
+    assert count("LayerMagGrad") == 5
+    assert count("LayerSmoothGrad") == 2
+    assert count("LayerSmoothGrad", "LayerGradCAM") == 5
+    assert count("Random", "LayerMagWeight") == 0
 
 
 def test_a_job_takes_another_cut_and_nothing_else(home: Path) -> None:

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from deepcuts.rewinding import rewind as rewind
     from deepcuts.rewinding import snapshot as snapshot
     from deepcuts.scores import Scores as Scores
+    from deepcuts.scoring import ScoreRequest as ScoreRequest
     from deepcuts.scoring import score as score
+    from deepcuts.scoring import score_requests as score_requests
     from deepcuts.selection import select as select
     from deepcuts.strategy import Strategy as Strategy
     from deepcuts.strategy import strategy_names as strategy_names
@@ -35,6 +37,7 @@ _HOMES = {
     "DeepcutsError": "errors",
     "Masks": "masks",
     "ParamStats": "param_stats",
+    "ScoreRequest": "scoring",
     "Scores": "scores",
     "ScoringOptions": "options",
     "Strategy": "strategy",
@@ -45,6 +48,7 @@ _HOMES = {
     "prunable_parameters": "prunable",
     "rewind": "rewinding",
     "score": "scoring",
+    "score_requests": "scoring",
     "select": "selection",
     "snapshot": "rewinding",
     "strategy_names": "strategy",

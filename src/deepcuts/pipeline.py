@@ -10,15 +10,26 @@ from typing import Any
 
 from deepcuts import run_folder
 from deepcuts.config import PruneConfig
+from deepcuts.errors import InputError
 from deepcuts.masking import apply_masks, verify_masks
 from deepcuts.progress import Reporter
 from deepcuts.rewinding import rewind
 from deepcuts.run_folder import open_run
 from deepcuts.saving import describe, save_pruned
 from deepcuts.selection import select
-from deepcuts.stages import Job, Tracking, finetune, prepare, retrain, score_strategies
+from deepcuts.stages import (
+    Job,
+    Scored,
+    Tracking,
+    Trained,
+    finetune,
+    finetune_identity,
+    prepare,
+    retrain,
+    score_all,
+    score_one,
+)
 from deepcuts.store import Store
-from deepcuts.strategy import Strategy
 from deepcuts.tasks import TaskData, baseline
 from deepcuts.training import evaluate
 
@@ -51,7 +62,6 @@ def prune(
         DivergedError: A training's loss became NaN or infinite.
         InvariantError: A cut weight is not 0 where it must be, or a rewind was not exact.
     """
-    seconds = _Seconds()
     with open_run(folder, job.config, job.processes, overwrite=overwrite):
         own = Store(folder / run_folder.WORK, job.processes)
         if (finished := run_folder.finished_result(folder)) is not None:
@@ -59,53 +69,71 @@ def prune(
             own.remove()
             return finished
         store = own if shared is None else Store(shared, job.processes)
-        strategy = Strategy.parse(job.config.strategy)
-        prunable = sum(job.sizes.values())
-        job.reporter.line(
-            f"{job.config.model} on {job.task.data.task.name}: {strategy} keeps "
-            f"{job.budget.kept_in_all(prunable):,} of {prunable:,} prunable weights"
-        )
         tracking = Tracking(tuple(report_to), folder / run_folder.LOGS)
-
+        job.reporter.line(job.title)
         rewind(job.model, job.start)  # θ0, also where the job was used before
         dense = finetune(job, store, tracking)  # θ1
-        with seconds.of("evaluate"):
-            dense_measures = evaluate(job.model, job.task)
-        scored = score_strategies(job, store, dense, [strategy])[strategy]
-        with seconds.of("cut"):
-            masks = select(scored.scores, job.budget)
-            apply_masks(job.model, masks)
-        with seconds.of("evaluate"):
-            pruned_measures = evaluate(job.model, job.task)
-        if job.config.rewind == "pretrained":
-            with seconds.of("rewind"):
-                rewind(job.model, job.start)
-        retrained = retrain(job, own, masks, dense, tracking)  # M ⊙ θ2
-        verify_masks(job.model, masks)
-        with seconds.of("evaluate"):
-            retrained_measures = evaluate(job.model, job.task)
-        with seconds.of("save"):
-            save_pruned(job, folder, masks, scored.scores if keep_scores else None)
+        scored = score_one(job, store, dense.key, job.request)
+        return cut_and_retrain(job, folder, dense, scored, keep_scores=keep_scores, tracking=tracking)
 
-        result = {
-            **describe(job, masks),
-            "baseline": baseline(job.task.data.task, job.task.data.train, job.task.data.dev),
-            "dense": dense_measures,
-            "pruned": pruned_measures,
-            "retrained": retrained_measures,
-            "best_epoch": {"finetune": dense.best_epoch, "retrain": retrained.best_epoch},
-            "seconds": {
-                "finetune": dense.seconds,
-                "score": scored.seconds,
-                "score_shared_by": scored.shared_by,
-                "retrain": retrained.seconds,
-                **seconds.spent,
-            },
-        }
-        history = {"finetune": dense.epochs, "retrain": retrained.epochs}
-        run_folder.finish(folder, job.processes, result, history)
-        own.remove()
-        return result
+
+def cut_and_retrain(
+    job: Job,
+    folder: Path,
+    dense: Trained,
+    scored: Scored,
+    *,
+    keep_scores: bool = False,
+    keep_model: bool = True,
+    tracking: Tracking | None = None,
+) -> dict[str, Any]:
+    """The second half of `prune`: cut the scored model, rewind, retrain, measure, save.
+
+    Args:
+        job: The job; its model must be at θ1, and ends as the pruned one.
+        folder: A run folder that this process has for itself.
+        dense: The fine-tuning that gave θ1.
+        scored: The scores of θ1.
+        keep_scores: Whether the scores are saved in the run folder.
+        keep_model: Whether the pruned model is; masks and result always are.
+        tracking: Where the retraining is logged.
+
+    Returns:
+        The result, as it stands in ``result.json``.
+    """
+    seconds = _Seconds()
+    work = Store(folder / run_folder.WORK, job.processes)
+    with seconds.of("cut"):
+        masks = select(scored.scores, job.budget)
+        apply_masks(job.model, masks)
+    with seconds.of("evaluate"):
+        pruned_measures = evaluate(job.model, job.task)
+    if job.config.rewind == "pretrained":
+        with seconds.of("rewind"):
+            rewind(job.model, job.start)
+    retrained = retrain(job, work, masks, dense, tracking)  # M ⊙ θ2
+    verify_masks(job.model, masks)
+    with seconds.of("save"):
+        save_pruned(job, folder, masks, scored.scores if keep_scores else None, keep_model=keep_model)
+    result = {
+        **describe(job, masks, model_saved=keep_model),
+        "baseline": baseline(job.task.data.task, job.task.data.train, job.task.data.dev),
+        "dense": dense.measures,
+        "pruned": pruned_measures,
+        "retrained": retrained.measures,
+        "best_epoch": {"finetune": dense.best_epoch, "retrain": retrained.best_epoch},
+        "seconds": {
+            "finetune": dense.seconds,
+            "score": scored.seconds,
+            "score_shared_by": scored.shared_by,
+            "retrain": retrained.seconds,
+            **seconds.spent,
+        },
+    }
+    history = {"finetune": dense.epochs, "retrain": retrained.epochs}
+    run_folder.finish(folder, job.processes, result, history)
+    work.remove()
+    return result
 
 
 def prune_each(
@@ -114,7 +142,7 @@ def prune_each(
     """Run several cuts of one model from one dense fine-tune and one sweep of scores.
 
     Args:
-        configs: Run folder → configuration; they differ in strategy, budget, scope or rewind alone.
+        configs: Run folder → configuration; they agree in all that dense model and batches depend on.
         data: The task that they name, loaded.
         shared: Folder for the fine-tuned model and the scores.
         reporter: Where progress is shown.
@@ -128,10 +156,15 @@ def prune_each(
     first = next(iter(configs.values()))
     job = prepare(first, data, reporter)
     jobs = {folder: job.with_config(config) for folder, config in configs.items()}
+    for one in jobs.values():
+        if (finetune_identity(one), one.config.score_batch_size) != (
+            finetune_identity(job),
+            job.config.score_batch_size,
+        ):
+            raise InputError("configs", one.config.strategy, "they must agree in fine-tuning and batches")
     store = Store(shared, job.processes)
     # All strategies in one sweep; the runs below find their scores in the store.
-    strategies = [Strategy.parse(config.strategy) for config in configs.values()]
-    score_strategies(job, store, finetune(job, store), strategies)
+    score_all(job, store, finetune(job, store).key, [one.request for one in jobs.values()])
     return {folder: prune(one, folder, shared=shared) for folder, one in jobs.items()}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,17 @@ from deepcuts.masks import Masks
 from deepcuts.models import load_finetuned
 from deepcuts.scores import Scores
 from deepcuts.stages import Job
+from deepcuts.training_plan import TrainingPlan
 
-RESULT_VERSION = 1
+RESULT_VERSION = 2
 
 
-def save_pruned(job: Job, folder: Path, masks: Masks, scores: Scores | None) -> None:
+def save_pruned(
+    job: Job, folder: Path, masks: Masks, scores: Scores | None, *, keep_model: bool = True
+) -> None:
     """Save masks, model and tokenizer, and scores if given; then read masks and model back and check them.
+
+    Without `keep_model` the model and its tokenizer are left out.
 
     Raises:
         InvariantError: What was read back is not, bit for bit, what was saved, a cut weight is not 0, or
@@ -32,22 +38,24 @@ def save_pruned(job: Job, folder: Path, masks: Masks, scores: Scores | None) -> 
         if scores is not None:
             scores.save(folder / run_folder.SCORES)
         masks.save(folder / run_folder.MASKS)
-        write_atomically(folder / run_folder.MODEL, lambda temporary: _write_model(job, temporary))
         saved_masks = Masks.load(folder / run_folder.MASKS)
         planned = job.budget.kept_in_all(sum(job.sizes.values()))
         if saved_masks.kept != planned:
             raise InvariantError(f"{saved_masks.kept:,} weights are kept, {planned:,} were planned")
-        saved, _ = load_finetuned(
-            str(folder / run_folder.MODEL), trust_remote_code=job.config.trust_remote_code
-        )
-        verify_masks(saved, saved_masks)
-        _check_equal(job.model, saved)
+        if keep_model:
+            write_atomically(folder / run_folder.MODEL, lambda temporary: _write_model(job, temporary))
+            saved, _ = load_finetuned(
+                str(folder / run_folder.MODEL), trust_remote_code=job.config.trust_remote_code
+            )
+            verify_masks(saved, saved_masks)
+            _check_equal(job.model, saved)
     job.processes.wait()
 
 
-def describe(job: Job, masks: Masks) -> dict[str, Any]:
-    """Facts that a run's measures need to be read: what was cut from which model, for which task."""
-    data = job.task.data
+def describe(job: Job, masks: Masks, *, model_saved: bool = True) -> dict[str, Any]:
+    """Facts that a run's measures need to be read: what was cut from which model, for which task, how."""
+    config, data, request = job.config, job.task.data, job.request
+    batches = int(masks.provenance["scores"]["batches"])
     left = job.total - masks.total + masks.kept
     return {
         "format": RESULT_VERSION,
@@ -80,11 +88,19 @@ def describe(job: Job, masks: Masks) -> dict[str, Any]:
             "compression": job.total / left,
             "by_tensor": masks.kept_by_tensor,
         },
+        "scoring": {
+            **asdict(request.strategy.options_read(request.options)),
+            "batch_size": config.score_batch_size,
+            "batches": batches,
+            "passes": batches * (config.paths if request.strategy.smooth else 1),
+        },
+        "finetuning": _plan(config.finetuning()),
+        "retraining": _plan(config.retraining()),
         # Each was checked on the way here; a run in which one does not hold ends with an error instead.
         "invariants": {
             "cut_weights_are_zero_after_retraining": True,
-            "cut_weights_are_zero_in_the_saved_model": True,
-            "saved_model_is_the_measured_one_bit_for_bit": True,
+            "cut_weights_are_zero_in_the_saved_model": True if model_saved else None,
+            "saved_model_is_the_measured_one_bit_for_bit": True if model_saved else None,
             "kept_weights_are_as_many_as_planned": True,
             "rewind_was_exact": job.config.rewind == "pretrained" or None,
         },
@@ -101,3 +117,7 @@ def _check_equal(model: nn.Module, saved: nn.Module) -> None:
     for name, parameter in model.named_parameters():
         if not torch.equal(tensor_bytes(parameter), tensor_bytes(parameters[name])):
             raise InvariantError(f"{name!r} is not in the saved model as it was in the measured one")
+
+
+def _plan(plan: TrainingPlan) -> dict[str, Any]:
+    return {**asdict(plan), "betas": list(plan.betas)}  # as JSON gives it back

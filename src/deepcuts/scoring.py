@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 import torch.distributed
@@ -30,6 +30,8 @@ from deepcuts.statistics import (
 )
 from deepcuts.strategy import Strategy
 
+_Key = TypeVar("_Key", bound=Hashable)
+
 
 def score(
     model: nn.Module,
@@ -46,7 +48,8 @@ def score(
 
     A score is the sum over batches of the criterion's importances. What strategies share, the backward
     pass and the activations, is computed once a batch. Afterwards the model has its modes, gradients and
-    hooks as before, and the global random generators are where they were.
+    hooks as before, and the global random generators are where they were. For strategies with options of
+    their own see `score_requests`.
 
     Args:
         model: Any module; scored on the device that it is on.
@@ -68,37 +71,89 @@ def score(
         ScoringError: There are no batches, no labels, or a loss or a score that is not finite.
     """
     options = options or ScoringOptions()
-    if not strategies:
-        raise InputError("strategies", [], "at least one is needed")
     asked = {
-        str(given): given if isinstance(given, Strategy) else Strategy.parse(given) for given in strategies
+        str(given): ScoreRequest(given if isinstance(given, Strategy) else Strategy.parse(given), options)
+        for given in strategies
     }
-    wanted = [
-        _Wanted(s.formula, s.smooth) for s in {(s.criterion, s.smooth): s for s in asked.values()}.values()
-    ]
+    found = score_requests(
+        model,
+        batches,
+        list(asked.values()),
+        seed=seed,
+        loss_fn=loss_fn,
+        prunable=prunable,
+        distributed=distributed,
+    )
+    return {name: found[request] for name, request in asked.items()}
+
+
+@dataclass(frozen=True)
+class ScoreRequest:
+    """A strategy, with options of its own.
+
+    Attributes:
+        strategy: The strategy.
+        options: How it is scored; those that it doesn't read count for nothing.
+    """
+
+    strategy: Strategy
+    options: ScoringOptions = field(default_factory=ScoringOptions)
+
+
+def score_requests(
+    model: nn.Module,
+    batches: Iterable[Batch],
+    requests: Sequence[ScoreRequest],
+    *,
+    seed: int = 0,
+    loss_fn: LossFunction | None = None,
+    prunable: Sequence[str] | None = None,
+    distributed: bool = False,
+) -> dict[ScoreRequest, Scores]:
+    """Score every prunable weight by strategies with options of their own, in one sweep.
+
+    Requests that need the same passes over a batch share them: Cam-Cut with ten values of λ costs one
+    forward and backward pass a batch, as with one. Arguments and errors are those of `score`.
+
+    Returns:
+        Request → `Scores`. Requests that differ in scope, or in options that are not read, share tensors.
+    """
+    if not requests:
+        raise InputError("strategies", [], "at least one is needed")
+    wanted = {request: _Wanted.of(request) for request in requests}
     parameters = prunable_parameters(model, prunable)
-    sweep = _Sweep(model, parameters, wanted, options, loss_fn or model_loss, seed)
-    with _scoring_mode(model, options.dropout):
+    sweep = _Sweep(model, parameters, list(dict.fromkeys(wanted.values())), loss_fn or model_loss, seed)
+    with _restored(model):
         totals = sweep.run(batches, *(_place() if distributed else (0, 1)))
     if distributed:
         totals.reduce()
     identity = ModelIdentity.of(model, parameters)
     found = {}
-    for name, strategy in asked.items():
-        key = _Wanted(strategy.formula, strategy.smooth)
-        upright = replace(strategy, inverted=False)
-        scores = Scores(totals.sums[key], upright, options, *totals.counts[key], seed, identity)
+    for request, key in wanted.items():
+        upright = Strategy(key.criterion.name, request.strategy.scope, key.smooth)
+        scores = Scores(totals.sums[key], upright, key.options, *totals.counts[key], seed, identity)
         scores.check_finite()
-        found[name] = scores.under(strategy)
+        found[request] = scores.under(request.strategy)
     return found
 
 
 @dataclass(frozen=True)
 class _Wanted:
-    """A criterion, smoothed or not: what several strategies may share."""
+    """A criterion, smoothed or not, with the options that it reads: what several requests may share."""
 
     criterion: Criterion
     smooth: bool
+    options: ScoringOptions
+
+    @classmethod
+    def of(cls, request: ScoreRequest) -> _Wanted:
+        strategy = request.strategy
+        return cls(strategy.formula, strategy.smooth, strategy.options_read(request.options))
+
+    @property
+    def limit(self) -> int | None:
+        """The most batches that it reads."""
+        return self.options.max_smooth_batches if self.smooth else self.options.max_batches
 
     @property
     def needs_data(self) -> bool:
@@ -106,6 +161,25 @@ class _Wanted:
 
     def needs(self, statistic: str) -> bool:
         return statistic in self.criterion.needs
+
+
+class _Noise(NamedTuple):
+    """What the noisy passes depend on."""
+
+    dropout: bool
+    noise_std: float
+    paths: int
+
+    @classmethod
+    def of(cls, wanted: _Wanted) -> _Noise:
+        return cls(wanted.options.dropout, wanted.options.noise_std, wanted.options.paths)
+
+
+def _grouped(wanted: Sequence[_Wanted], key: Callable[[_Wanted], _Key]) -> dict[_Key, list[_Wanted]]:
+    groups: dict[_Key, list[_Wanted]] = {}
+    for one in wanted:
+        groups.setdefault(key(one), []).append(one)
+    return groups
 
 
 @dataclass
@@ -139,14 +213,12 @@ class _Sweep:
         model: nn.Module,
         parameters: Mapping[str, nn.Parameter],
         wanted: Sequence[_Wanted],
-        options: ScoringOptions,
         loss_fn: LossFunction,
         seed: int,
     ) -> None:
         self.model = model
         self.parameters = parameters
         self.wanted = wanted
-        self.options = options
         self.loss_fn = loss_fn
         self.seed = seed
         self.device = next(iter(parameters.values())).device
@@ -165,7 +237,7 @@ class _Sweep:
         for wanted in self.wanted:
             if not wanted.needs_data:
                 self._add(totals, wanted, None, None)
-        limits = {wanted: self._limit(wanted) for wanted in self.wanted if wanted.needs_data}
+        limits = {wanted: wanted.limit for wanted in self.wanted if wanted.needs_data}
         if not limits:
             return totals
         bounded = [limit for limit in limits.values() if limit is not None]
@@ -180,14 +252,8 @@ class _Sweep:
             raise ScoringError("batches: there is not a single batch to score on")
         return totals
 
-    def _limit(self, wanted: _Wanted) -> int | None:
-        return self.options.max_smooth_batches if wanted.smooth else self.options.max_batches
-
     def _add_batch(self, totals: _Totals, active: Sequence[_Wanted], index: int, batch: Batch) -> None:
         batch_seed = derive_seed(self.seed, "batch", index)
-        plain: dict[str, Tensor] | None = None
-        smooth: dict[str, Tensor] | None = None
-        means: ActivationMeans | None = None
 
         def checked_loss(model: nn.Module, batch: Batch) -> Tensor:
             loss = self.loss_fn(model, batch)
@@ -197,32 +263,43 @@ class _Sweep:
                 )
             return loss
 
-        needs_plain = any(not w.smooth and w.needs("gradient") for w in active)
-        needs_activations = any(w.needs("activation") for w in active)
-        if needs_plain or needs_activations:
-            self._seed_dropout(batch_seed, "plain")
-            token_mask = batch.get("attention_mask")
-            if token_mask is not None and self.options.padding:
-                token_mask = torch.ones_like(token_mask)
-            layers = list(self.layers.values()) if needs_activations else []
-            with torch.set_grad_enabled(needs_plain), activation_means(layers, token_mask) as means:
+        plain: dict[bool, dict[str, Tensor]] = {}  # by dropout
+        means: dict[tuple[bool, bool], ActivationMeans] = {}  # by dropout and padding
+        for dropout, sharing in _grouped(active, lambda w: w.options.dropout).items():
+            needs_gradient = any(w.needs("gradient") and not w.smooth for w in sharing)
+            paddings = {w.options.padding for w in sharing if w.needs("activation")}
+            if not (needs_gradient or paddings):
+                continue
+            self._set_dropout(dropout, batch_seed, "plain")
+            with torch.set_grad_enabled(needs_gradient), ExitStack() as watching:
+                for padding in paddings:
+                    watch = activation_means(list(self.layers.values()), _token_mask(batch, padding))
+                    means[dropout, padding] = watching.enter_context(watch)
                 loss = checked_loss(self.model, batch)
-            if needs_plain:
-                plain = gradients(loss, self.parameters)
-        if any(w.smooth for w in active):
-            self._seed_dropout(batch_seed, "smooth")
+            if needs_gradient:
+                plain[dropout] = gradients(loss, self.parameters)
+        for wanted in active:
+            if not wanted.smooth:
+                options = wanted.options
+                found = plain.get(options.dropout)
+                self._add(totals, wanted, found, means.get((options.dropout, options.padding)))
+        # Gradients of one noise at a time: those of all together would be a model each.
+        for noise, sharing in _grouped([w for w in active if w.smooth], _Noise.of).items():
+            self._set_dropout(noise.dropout, batch_seed, "smooth")
             with torch.enable_grad():
-                smooth = smooth_gradients(
-                    self.model, batch, self.parameters, checked_loss, self.options, batch_seed
+                found = smooth_gradients(
+                    self.model, batch, self.parameters, checked_loss, sharing[0].options, batch_seed
                 )
+            for wanted in sharing:
+                self._add(totals, wanted, found, means.get((noise.dropout, wanted.options.padding)))
         examples = _batch_size(batch)
         for wanted in active:
-            self._add(totals, wanted, smooth if wanted.smooth else plain, means)
             totals.count(wanted, examples)
 
-    def _seed_dropout(self, batch_seed: int, passes: str) -> None:
+    def _set_dropout(self, dropout: bool, batch_seed: int, passes: str) -> None:
+        self.model.train(dropout)
         # A seed of the batch's own: the same whichever process scores it, and whatever else is scored.
-        if self.options.dropout:
+        if dropout:
             torch.manual_seed(derive_seed(batch_seed, "dropout", passes))
 
     def _add(
@@ -246,21 +323,26 @@ class _Sweep:
                     activation=activation,
                     seed=derive_seed(self.seed, "tensor", name),
                 )
-                totals.add(wanted, name, wanted.criterion.function(stats, self.options))
+                totals.add(wanted, name, wanted.criterion.function(stats, wanted.options))
 
 
 @contextmanager
-def _scoring_mode(model: nn.Module, dropout: bool) -> Iterator[None]:
-    """Dropout as asked; modes and random generators as before afterwards, also after an exception."""
+def _restored(model: nn.Module) -> Iterator[None]:
+    """Modes and random generators as before afterwards, also after an exception."""
     modes = {module: module.training for module in model.modules()}
     devices = {parameter.device for parameter in model.parameters() if parameter.device.type == "cuda"}
     with torch.random.fork_rng(devices=list(devices)):
-        model.train(dropout)
         try:
             yield
         finally:
             for module, training in modes.items():
                 module.training = training
+
+
+def _token_mask(batch: Batch, padding: bool) -> Tensor | None:
+    """1 for every token whose activations count, ``(batch, tokens)``; None where all do."""
+    mask = batch.get("attention_mask")
+    return torch.ones_like(mask) if isinstance(mask, Tensor) and padding else mask
 
 
 def _place() -> tuple[int, int]:

@@ -27,16 +27,22 @@ from deepcuts.progress import Advance, Reporter
 from deepcuts.prunable import prunable_parameters
 from deepcuts.rewinding import Snapshot, rewind, snapshot
 from deepcuts.scores import Scores
-from deepcuts.scoring import score
+from deepcuts.scoring import ScoreRequest, score_requests
 from deepcuts.seeds import derive_seed
-from deepcuts.store import Stage, Store
+from deepcuts.store import Stage, Store, stage_key
 from deepcuts.strategy import Strategy
 from deepcuts.tasks import TaskData
-from deepcuts.training import train
+from deepcuts.training import evaluate, train
 from deepcuts.training_plan import TrainingPlan
 
 #: Raised when a stage computes something else than before, so that no old result is taken for a new one.
-STAGE_VERSION = 1
+STAGE_VERSION = 2
+
+#: The kinds of stages, as the store calls them.
+FINETUNE, SCORE, RETRAIN = "finetune", "score", "retrain"
+
+#: The fields of a configuration that decide what `prepare` loads.
+LOADED = frozenset({"model", "data", "seed", "prunable", "max_length", "trust_remote_code"})
 
 _STATE = "state.safetensors"
 _SCORES = "scores.safetensors"
@@ -68,16 +74,29 @@ class Job:
     reporter: Reporter
 
     def with_config(self, config: PruneConfig) -> Job:
-        """The same model and task under another configuration of the cut; nothing is loaded again.
+        """The same model and task under another configuration; nothing is loaded again.
 
         Raises:
-            InputError: It differs in more than strategy, budget, scope or rewind.
+            InputError: It differs in what was loaded: model, task, seed, prunable parameters, lengths.
         """
-        allowed = {"strategy", "compression", "density", "sparsity", "scope", "rewind"}
         differing = config.differences(self.config.model_dump(mode="json"))
-        if others := sorted(differing.keys() - allowed):
-            raise InputError("config", others, f"it may differ in {', '.join(sorted(allowed))} alone")
+        if others := sorted(differing.keys() & LOADED):
+            raise InputError("config", others, f"it may not differ in {', '.join(sorted(LOADED))}")
         return replace(self, config=config, budget=config.budget(self.total, sum(self.sizes.values())))
+
+    @property
+    def title(self) -> str:
+        """What is done, in a line."""
+        prunable = sum(self.sizes.values())
+        return (
+            f"{self.config.model} on {self.task.data.task.name}: {self.request.strategy} keeps "
+            f"{self.budget.kept_in_all(prunable):,} of {prunable:,} prunable weights"
+        )
+
+    @property
+    def request(self) -> ScoreRequest:
+        """What its weights are scored by."""
+        return ScoreRequest(Strategy.parse(self.config.strategy), self.config.scoring())
 
     @property
     def total(self) -> int:
@@ -137,12 +156,14 @@ class Trained:
 
     Attributes:
         key: Digest of everything that it depends on.
+        measures: What the model reaches on dev, see `deepcuts.training.evaluate`.
         epochs: See `deepcuts.training.Training`.
         best_epoch: Likewise.
         seconds: Likewise.
     """
 
     key: str
+    measures: dict[str, float]
     epochs: list[dict[str, Any]]
     best_epoch: int | None
     seconds: float
@@ -165,10 +186,8 @@ class Scored:
 
 def finetune(job: Job, store: Store, tracking: Tracking | None = None) -> Trained:
     """θ0 → θ1: fine-tune the dense model, which must be at θ0."""
-    plan = job.config.finetuning()
-    identity = {"start": job.start.digest, **_training_identity(job, plan)}
-    with store.stage("finetune", identity) as stage:
-        return _trained(job, stage, plan, None, "fine-tune", tracking)
+    with store.stage(FINETUNE, finetune_identity(job)) as stage:
+        return _trained(job, stage, job.config.finetuning(), None, "fine-tune", tracking)
 
 
 def retrain(
@@ -182,87 +201,116 @@ def retrain(
         "masks": tensors_digest(masks.items()),
         **_training_identity(job, plan),
     }
-    with store.stage("retrain", identity) as stage:
+    with store.stage(RETRAIN, identity) as stage:
         return _trained(job, stage, plan, masks, "retrain", tracking)
 
 
-def score_strategies(
-    job: Job, store: Store, dense: Trained, strategies: Sequence[Strategy]
-) -> dict[Strategy, Scored]:
-    """Score the model, which must be at θ1, by several strategies in one sweep.
+def score_all(job: Job, store: Store, dense: str, requests: Sequence[ScoreRequest]) -> None:
+    """Score the model, which must be at θ1, by several strategies in one sweep, into the store.
 
-    What the store holds is taken from there; strategies that differ in scope or inversion alone share.
+    Requests that differ in scope, in inversion, or in options that they don't read share; one that the
+    store holds already costs no pass.
+
+    Args:
+        job: The job; of its configuration only what all scores depend on is read.
+        store: Where the scores go.
+        dense: Key of the fine-tuning that gave θ1.
+        requests: What is wanted.
     """
-    config = job.config
-    options = config.scoring()
-    names = {strategy.score: Strategy(strategy.criterion, smooth=strategy.smooth) for strategy in strategies}
+    first: dict[str, ScoreRequest] = {}
+    for request in requests:
+        first.setdefault(stage_key(SCORE, score_identity(job, dense, request)), request)
     with ExitStack() as open_stages:
-        stages: dict[str, Stage] = {}
-        for name in sorted(names):  # in one order everywhere, so that two runs never wait for each other
-            identity = {
-                "version": STAGE_VERSION,
-                "dense": dense.key,
-                "score": name,
-                "options": asdict(options),
-                "batch_size": config.score_batch_size,
-                "seed": config.seed,
-                "prunable": list(job.parameters),
-                "processes": job.processes.count,
-            }
-            stages[name] = open_stages.enter_context(store.stage("score", identity))
-        missing = [name for name, stage in stages.items() if stage.record is None]
+        stages = {
+            key: open_stages.enter_context(store.stage(SCORE, score_identity(job, dense, first[key])))
+            for key in sorted(first)  # in one order everywhere, so that two runs never wait for each other
+        }
+        missing = {request: stages[key] for key, request in first.items() if stages[key].record is None}
+        for key, request in first.items():
+            if request not in missing:
+                job.reporter.line(f"score: {request.strategy.score} reused from {stages[key].folder}")
         if missing:
-            _sweep(job, {name: stages[name] for name in missing}, [names[name] for name in missing])
-        found = {}
-        for name, stage in stages.items():
-            if name not in missing:
-                job.reporter.line(f"score: {name} reused from {stage.folder}")
-            record = stage.finished()
-            found[name] = Scored(
-                Scores.load(stage.folder / _SCORES), float(record["seconds"]), int(record["shared_by"])
-            )
+            _sweep(job, missing)
+
+
+def score_one(job: Job, store: Store, dense: str, request: ScoreRequest) -> Scored:
+    """The scores of one request, from the store, or as `score_all` makes them."""
+    score_all(job, store, dense, [request])
+    with store.stage(SCORE, score_identity(job, dense, request)) as stage:
+        record = stage.finished()
+        scores = Scores.load(stage.folder / _SCORES).under(request.strategy)
+    return Scored(scores, float(record["seconds"]), int(record["shared_by"]))
+
+
+def scoring_batches(job: Job, requests: Sequence[ScoreRequest]) -> ScoringBatches:
+    """The batches that these requests read; none for those that need no data."""
+    config = job.config
+    limits = [
+        request.options.max_smooth_batches if request.strategy.smooth else request.options.max_batches
+        for request in requests
+        if request.strategy.formula.needs
+    ]
+    order_seed = derive_seed(config.seed, "scoring order")
+    longest = max((limit if limit is not None else len(job.task.train) for limit in limits), default=0)
+    return ScoringBatches(job.task, config.score_batch_size, order_seed, longest)
+
+
+def finetune_identity(job: Job) -> dict[str, Any]:
+    """Everything that the fine-tuned model depends on."""
+    return {"start": job.start.digest, **_training_identity(job, job.config.finetuning())}
+
+
+def score_identity(job: Job, dense: str, request: ScoreRequest) -> dict[str, Any]:
+    """Everything that the scores of one request depend on; `dense` is the fine-tuning's key."""
+    strategy = request.strategy
     return {
-        strategy: Scored(
-            found[strategy.score].scores.under(strategy),
-            found[strategy.score].seconds,
-            found[strategy.score].shared_by,
-        )
-        for strategy in strategies
+        "version": STAGE_VERSION,
+        "dense": dense,
+        "score": strategy.score,
+        "options": asdict(strategy.options_read(request.options)),
+        "prunable": list(job.parameters),
+        "seed": job.config.seed,
+        # Without data there are no batches to depend on, nor processes to share them.
+        "batch_size": job.config.score_batch_size if strategy.formula.needs else None,
+        "processes": job.processes.count if strategy.formula.needs else None,
     }
 
 
-def scoring_batches(job: Job, strategies: Sequence[Strategy]) -> ScoringBatches:
-    """The batches that these strategies read; none for those that need no data."""
-    config = job.config
-    limits = [
-        config.smooth_batches if strategy.smooth else config.score_batches
-        for strategy in strategies
-        if strategy.formula.needs
-    ]
-    order_seed = derive_seed(config.seed, "scoring order")
-    return ScoringBatches(job.task, config.score_batch_size, order_seed, max(limits, default=0))
+def cut_identity(job: Job) -> dict[str, Any]:
+    """Everything that the pruned and retrained model depends on, known before anything has run."""
+    config, request = job.config, job.request
+    dense = stage_key(FINETUNE, finetune_identity(job))
+    return {
+        "version": STAGE_VERSION,
+        "score": stage_key(SCORE, score_identity(job, dense, request)),
+        "inverted": request.strategy.inverted,
+        "scope": job.budget.scope or request.strategy.scope,
+        "density": str(job.budget.density),
+        "rewind": config.rewind,
+        **_training_identity(job, config.retraining()),
+    }
 
 
-def _sweep(job: Job, stages: Mapping[str, Stage], strategies: Sequence[Strategy]) -> None:
+def _sweep(job: Job, stages: Mapping[ScoreRequest, Stage]) -> None:
     started = time.monotonic()
-    batches = scoring_batches(job, strategies)
-    label = f"score {', '.join(stages)}"
+    requests = list(stages)
+    batches = scoring_batches(job, requests)
+    names = ", ".join(dict.fromkeys(request.strategy.score for request in requests))
+    label = f"score {names}"
     with job.reporter.bar(label, len(batches)) as advance:
-        found = score(
+        found = score_requests(
             job.model,
             _counted(batches, advance),
-            strategies,
+            requests,
             seed=job.config.seed,
-            options=job.config.scoring(),
             prunable=job.config.prunable,
             distributed=job.processes.is_distributed,
         )
     seconds = time.monotonic() - started
     job.reporter.line(f"{label}: {len(batches)} batches of {job.config.score_batch_size}  {seconds:.0f} s")
     if job.processes.is_first:
-        for strategy in strategies:
-            stage = stages[strategy.score]
-            found[str(strategy)].save(stage.folder / _SCORES)
+        for request, stage in stages.items():
+            found[request].save(stage.folder / _SCORES)
             stage.finish({"seconds": seconds, "shared_by": len(stages)})
     job.processes.wait()
 
@@ -294,7 +342,7 @@ def _trained(
             report_to=tracking.report_to if tracking else (),
             logs=tracking.folder / label if tracking else None,
         )
-        record = asdict(training)
+        record = {**asdict(training), "measures": evaluate(job.model, job.task)}
         if job.processes.is_first:
             tensor_file.save(stage.folder / _STATE, "state", snapshot(job.model).tensors, {})
             stage.finish(record)

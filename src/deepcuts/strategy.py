@@ -8,6 +8,7 @@ from typing import Literal
 
 from deepcuts.criteria import REGISTRY, Criterion
 from deepcuts.errors import InputError
+from deepcuts.options import ScoringOptions
 
 Scope = Literal["tensor", "global"]
 
@@ -70,6 +71,20 @@ class Strategy:
         """The name without scope and inversion; strategies that share it share their scores."""
         smooth_name = self.formula.smooth_name
         return smooth_name if self.smooth and smooth_name else self.criterion
+
+    def options_read(self, options: ScoringOptions) -> ScoringOptions:
+        """The same options, with every one that this strategy's score doesn't read at its default.
+
+        Two scores of one model on the same batches are equal if these are.
+        """
+        read = set(self.formula.reads)
+        if self.formula.needs:
+            read |= {"dropout", "max_smooth_batches" if self.smooth else "max_batches"}
+        if "activation" in self.formula.needs:
+            read.add("padding")
+        if self.smooth:
+            read |= {"noise_std", "paths"}
+        return ScoringOptions(**{name: getattr(options, name) for name in read})
 
     @property
     def formula(self) -> Criterion:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -53,6 +54,17 @@ def test_statistics_are_left_as_they_were(entry, shapes) -> None:
     entry.function(stats, OPTIONS)
     for tensor, copy in zip(tensors_of(stats), before, strict=True):
         assert tensor is None or torch.equal(tensor, copy)
+
+
+@EVERY
+def test_only_the_options_that_a_formula_declares_change_it(entry: Criterion) -> None:
+    changes = {"shift": 3.0, "noise_std": 9.0, "paths": 3, "dropout": True, "padding": True, "max_batches": 2}
+    changes["max_smooth_batches"] = 2
+    assert changes.keys() == set(ScoringOptions.__dataclass_fields__)
+    before = entry.function(stats_for(entry, SHAPES["weight"]), OPTIONS)
+    for name, value in changes.items():
+        after = entry.function(stats_for(entry, SHAPES["weight"]), replace(OPTIONS, **{name: value}))
+        assert torch.equal(before, after) is (name not in entry.reads), name
 
 
 def tensors_of(stats: ParamStats) -> list[torch.Tensor | None]:

@@ -15,10 +15,9 @@ if TYPE_CHECKING:
 def print_plan(job: Job) -> None:
     """Print what a run would cut and how much work it would be; nothing is trained or written."""
     from deepcuts.stages import scoring_batches
-    from deepcuts.strategy import Strategy
 
     config = job.config
-    strategy = Strategy.parse(config.strategy)
+    strategy = job.request.strategy
     scope = job.budget.scope or strategy.scope
     sizes = job.sizes
     prunable = sum(sizes.values())
@@ -34,7 +33,7 @@ def print_plan(job: Job) -> None:
         [*rows, ["all", f"{prunable:,}", f"{kept:,}"]],
     )
     left = job.total - prunable + kept
-    batches = len(scoring_batches(job, [strategy]))
+    batches = len(scoring_batches(job, [job.request]))
     passes = batches * (config.paths if strategy.smooth else 1)
     finetuning, retraining = config.finetuning(), config.retraining()
     task, count = job.task, job.processes.count

@@ -27,6 +27,7 @@ def gradcam(stats: ParamStats, options: ScoringOptions) -> Tensor:
     needs=["gradient", "activation"],
     formula="|w · g · (a + λ)|",
     source="DeepCuts, eq. 5 (Cam-Cut)",
+    reads=["shift"],
 )
 def gradcam_shift(stats: ParamStats, options: ScoringOptions) -> Tensor:
     """Importances ``|w · g · (a + λ)|``, shaped like the tensor; λ is the option `shift`."""

@@ -26,6 +26,7 @@ class Criterion:
         formula: For people, one line.
         source: Paper and equation.
         smooth_name: The name of its smoothed form; None where there is no gradient to smooth.
+        reads: The fields of `ScoringOptions` that the formula itself reads, such as ``"shift"``.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Criterion:
     formula: str
     source: str
     smooth_name: str | None
+    reads: frozenset[str] = frozenset()
 
 
 REGISTRY: dict[str, Criterion] = {}
@@ -46,6 +48,7 @@ def criterion(
     formula: str,
     source: str,
     smooth_name: str | None = None,
+    reads: Iterable[str] = (),
 ) -> Callable[[CriterionFunction], CriterionFunction]:
     """Register a function as a criterion; every command and driver then knows it.
 
@@ -55,11 +58,12 @@ def criterion(
         formula: One line for people.
         source: Paper and equation.
         smooth_name: Name of the smoothed form; by default ``"Smooth" + name`` if it needs a gradient.
+        reads: Fields of `ScoringOptions` that the formula reads; scores are told apart by these alone.
 
     Raises:
         ValueError: The name, or that of the smoothed form, is taken.
     """
-    needed = frozenset(needs)
+    needed, read = frozenset(needs), frozenset(reads)
     if smooth_name is None and "gradient" in needed:
         smooth_name = f"Smooth{name}"
 
@@ -68,7 +72,7 @@ def criterion(
         for new in (name, smooth_name):
             if new is not None and new in taken:
                 raise ValueError(f"a criterion named {new!r} is registered already")
-        REGISTRY[name] = Criterion(name, function, needed, formula, source, smooth_name)
+        REGISTRY[name] = Criterion(name, function, needed, formula, source, smooth_name, read)
         return function
 
     return register
