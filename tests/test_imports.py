@@ -37,7 +37,7 @@ TIERS = [
     ["stages"],
     ["saving"],
     ["pipeline"],
-    ["demo"],
+    ["demo", "grid"],
     ["cli"],
     ["__main__"],
 ]

@@ -16,7 +16,7 @@ from deepcuts.rewinding import rewind
 from deepcuts.stages import Job
 from deepcuts.tasks import measure
 from deepcuts.training import evaluate, train
-from deepcuts.training_plan import TrainingPlan
+from deepcuts.training_plan import Precision, TrainingPlan
 
 PLAN = TrainingPlan(epochs=2, learning_rate=1e-2, batch_size=8)
 
@@ -179,3 +179,19 @@ def test_steps_are_counted_as_the_trainer_counts_them(
     rows: int, changes: dict[str, Any], processes: int, steps: int
 ) -> None:
     assert changed(PLAN, **changes).steps(rows, processes) == steps
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_trained_model_computes_as_one_that_was_loaded(
+    made: Job, tmp_path: Path, precision: Precision
+) -> None:
+    """Precision belongs to the training: scores and measures that follow are those of a resumed run."""
+    rewind(made.model, made.start)
+    train(made.model, made.task, TrainingPlan(1, 1e-2, batch_size=8, precision=precision), tmp_path)
+    fresh = type(made.model)(made.model.config)
+    fresh.load_state_dict(made.model.state_dict())
+    batch = made.task.collate([made.task.dev[index] for index in range(4)])
+    with torch.no_grad():
+        expected, found = (model.eval()(**batch).logits for model in (fresh, made.model))
+    assert torch.equal(found, expected)
+    assert made.model.forward.__func__ is type(made.model).forward

@@ -108,7 +108,8 @@ def train(
         )
         trainer.remove_callback(PrinterCallback)
         trainer.remove_callback(ProgressCallback)
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        with _own_forward(model):
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if held is not None:
         held.verify()
     epochs = _epochs(trainer.state.log_history)
@@ -163,6 +164,23 @@ def last_complete_checkpoint(folder: Path) -> Path | None:
 
 
 _EVALUATION_ROWS = 32
+
+
+@contextlib.contextmanager
+def _own_forward(model: nn.Module) -> Iterator[None]:
+    """Take away what Accelerate puts over a model's ``forward``.
+
+    With it the model would go on computing in the training's precision, in scores and measures too, but
+    not after a resume. Accelerate's own ``unwrap_model`` takes away the model's decorators as well.
+    """
+    names = ("forward", "_original_forward")
+    before = {name: vars(model)[name] for name in names if name in vars(model)}
+    try:
+        yield
+    finally:
+        for name in names:
+            vars(model).pop(name, None)
+        vars(model).update(before)
 
 
 @contextlib.contextmanager
