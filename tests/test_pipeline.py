@@ -17,7 +17,7 @@ from runs import config, data_config, job, without_times
 from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from deepcuts import Masks, pipeline, saving, stages
+from deepcuts import Masks, pipeline, saving, stages, tensor_file
 from deepcuts.errors import DivergedError, InvariantError, RunFolderError
 from deepcuts.pipeline import prune
 from deepcuts.scores import Scores
@@ -39,8 +39,8 @@ def test_a_run_leaves_everything_that_it_promises(home: Path, finished: dict[str
     folder = home / "finished"
     names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
     assert names == {
-        "config.json", "environment.json", "history.json", "masks.safetensors", "model", "result.json",
-        "scores.safetensors",
+        "config.json", "environment.json", "history.json", "masks.safetensors", "model",
+        "predictions.safetensors", "result.json", "scores.safetensors",
     }  # fmt: skip
     assert json.loads((folder / "result.json").read_text()) == finished
     history = json.loads((folder / "history.json").read_text())
@@ -75,15 +75,15 @@ def test_the_measures_of_the_three_models_are_those_of_an_independent_repetition
     """θ1, M ⊙ θ1 and M ⊙ θ2 are told apart: each measure comes from the model that it names."""
     again = job(home)
     seen: list[dict[str, torch.Tensor]] = []
-    original = pipeline.evaluate
+    original = pipeline.predict
 
-    def spy(model: Any, task: Any) -> dict[str, float]:
+    def spy(model: Any, task: Any) -> torch.Tensor:
         seen.append({name: value.detach().clone() for name, value in model.named_parameters()})
         return original(model, task)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline, "evaluate", spy)
-        patch.setattr(stages, "evaluate", spy)
+        patch.setattr(pipeline, "predict", spy)
+        patch.setattr(stages, "predict", spy)
         result = prune(again, home / "again")
     dense, pruned, retrained = seen
     masks = Masks.load(home / "again" / "masks.safetensors")
@@ -96,6 +96,11 @@ def test_the_measures_of_the_three_models_are_those_of_an_independent_repetition
     assert without_times(result) == without_times(finished)  # and the same seed gives the same result
     first, second = (home / name / "masks.safetensors" for name in ("finished", "again"))
     assert first.read_bytes() == second.read_bytes()
+    # What each said of the dev rows is there, and gives the measures.
+    said, _ = tensor_file.load(home / "again" / "predictions.safetensors", "predictions")
+    assert torch.equal(said["targets"], torch.tensor(again.task.dev.targets))
+    for phase in ("dense", "pruned", "retrained"):
+        assert measure(again.task.data.task, said[phase].numpy(), said["targets"].numpy()) == result[phase]
 
 
 @pytest.mark.parametrize("mode", ["pretrained", "finetuned"])
@@ -127,13 +132,13 @@ def test_retraining_starts_from_the_weights_that_rewind_names(
 # Where a run is interrupted: the module's function, and which of its calls.
 STOPS = [
     (stages, "train", 1),
-    (stages, "evaluate", 1),
+    (stages, "predict", 1),
     (stages, "score_requests", 1),
     (pipeline, "select", 1),
-    (pipeline, "evaluate", 1),
+    (pipeline, "predict", 1),
     (pipeline, "rewind", 2),
     (stages, "train", 2),
-    (stages, "evaluate", 2),
+    (stages, "predict", 2),
     (pipeline, "save_pruned", 1),
     (pipeline.run_folder, "finish", 1),
 ]

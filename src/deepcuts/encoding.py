@@ -31,6 +31,11 @@ class EncodedSplit(Dataset[Row]):
     def __getitem__(self, index: int) -> Row:
         return self.rows[index]
 
+    @property
+    def targets(self) -> list[int | float]:
+        """The label of every row: class ids, or numbers."""
+        return [row["labels"] for row in self.rows]
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 of every token and target: it changes with the text, the tokenizer and the length."""

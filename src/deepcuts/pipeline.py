@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from deepcuts import run_folder
 from deepcuts.config import PruneConfig
 from deepcuts.errors import InputError
@@ -26,12 +28,13 @@ from deepcuts.stages import (
     finetune_identity,
     prepare,
     retrain,
+    save_predictions,
     score_all,
     score_one,
 )
 from deepcuts.store import Store
-from deepcuts.tasks import TaskData, baseline
-from deepcuts.training import evaluate
+from deepcuts.tasks import TaskData, baseline, measure
+from deepcuts.training import predict
 
 
 def prune(
@@ -107,7 +110,7 @@ def cut_and_retrain(
         masks = select(scored.scores, job.budget)
         apply_masks(job.model, masks)
     with seconds.of("evaluate"):
-        pruned_measures = evaluate(job.model, job.task)
+        pruned = predict(job.model, job.task)
     if job.config.rewind == "pretrained":
         with seconds.of("rewind"):
             rewind(job.model, job.start)
@@ -115,11 +118,19 @@ def cut_and_retrain(
     verify_masks(job.model, masks)
     with seconds.of("save"):
         save_pruned(job, folder, masks, scored.scores if keep_scores else None, keep_model=keep_model)
+        if job.processes.is_first:
+            predictions = {
+                "dense": dense.predictions,
+                "pruned": pruned,
+                "retrained": retrained.predictions,
+                "targets": torch.tensor(job.task.dev.targets),
+            }
+            save_predictions(folder / run_folder.PREDICTIONS, job, predictions)
     result = {
         **describe(job, masks, model_saved=keep_model),
         "baseline": baseline(job.task.data.task, job.task.data.train, job.task.data.dev),
         "dense": dense.measures,
-        "pruned": pruned_measures,
+        "pruned": measure(job.task.data.task, pruned.numpy(), job.task.dev.targets),
         "retrained": retrained.measures,
         "best_epoch": {"finetune": dense.best_epoch, "retrain": retrained.best_epoch},
         "seconds": {

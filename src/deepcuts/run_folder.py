@@ -22,6 +22,7 @@ HISTORY = "history.json"
 LOGS = "logs"
 MASKS = "masks.safetensors"
 MODEL = "model"
+PREDICTIONS = "predictions.safetensors"
 RESULT = "result.json"
 SCORES = "scores.safetensors"
 WORK = "work"
@@ -124,7 +125,7 @@ def finish(folder: Path, processes: Processes, result: dict[str, Any], history: 
 
 def _clear(folder: Path) -> None:
     """Delete what a run writes, and nothing else that may lie beside it."""
-    for name in (RESULT, CONFIG, ENVIRONMENT, HISTORY, MASKS, SCORES):
+    for name in (RESULT, CONFIG, ENVIRONMENT, HISTORY, MASKS, PREDICTIONS, SCORES):
         (folder / name).unlink(missing_ok=True)
     for name in (LOGS, MODEL, WORK):
         shutil.rmtree(folder / name, ignore_errors=True)

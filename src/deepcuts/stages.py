@@ -6,7 +6,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,8 @@ from deepcuts.scoring import ScoreRequest, score_requests
 from deepcuts.seeds import derive_seed
 from deepcuts.store import Stage, Store, stage_key
 from deepcuts.strategy import Strategy
-from deepcuts.tasks import TaskData
-from deepcuts.training import evaluate, train
+from deepcuts.tasks import TaskData, measure
+from deepcuts.training import predict, train
 from deepcuts.training_plan import TrainingPlan
 
 #: Raised when a stage computes something else than before, so that no old result is taken for a new one.
@@ -46,6 +46,7 @@ LOADED = frozenset({"model", "data", "seed", "prunable", "max_length", "trust_re
 
 _STATE = "state.safetensors"
 _SCORES = "scores.safetensors"
+_PREDICTIONS, _DEV = "predictions.safetensors", "dev"
 _CHECKPOINTS = "checkpoints"
 
 
@@ -156,13 +157,15 @@ class Trained:
 
     Attributes:
         key: Digest of everything that it depends on.
-        measures: What the model reaches on dev, see `deepcuts.training.evaluate`.
+        predictions: What the model says of the dev rows, see `deepcuts.training.predict`.
+        measures: What it reaches there, see `deepcuts.tasks.measure`.
         epochs: See `deepcuts.training.Training`.
         best_epoch: Likewise.
         seconds: Likewise.
     """
 
     key: str
+    predictions: Tensor = field(repr=False, compare=False)
     measures: dict[str, float]
     epochs: list[dict[str, Any]]
     best_epoch: int | None
@@ -342,13 +345,22 @@ def _trained(
             report_to=tracking.report_to if tracking else (),
             logs=tracking.folder / label if tracking else None,
         )
-        record = {**asdict(training), "measures": evaluate(job.model, job.task)}
+        predictions = predict(job.model, job.task)
+        found = measure(job.task.data.task, predictions.numpy(), job.task.dev.targets)
+        record = {**asdict(training), "measures": found}
         if job.processes.is_first:
+            save_predictions(stage.folder / _PREDICTIONS, job, {_DEV: predictions})
             tensor_file.save(stage.folder / _STATE, "state", snapshot(job.model).tensors, {})
             stage.finish(record)
             shutil.rmtree(checkpoints, ignore_errors=True)
         job.processes.wait()
-    return Trained(stage.key, **record)
+    held, _ = tensor_file.load(stage.folder / _PREDICTIONS, "predictions")
+    return Trained(stage.key, held[_DEV], **record)
+
+
+def save_predictions(path: Path, job: Job, predictions: Mapping[str, Tensor]) -> None:
+    """Write what models said of the dev rows, ``(rows, outputs)`` each, with the digest of those rows."""
+    tensor_file.save(path, "predictions", predictions, {"dev": job.task.dev.digest})
 
 
 def _training_identity(job: Job, plan: TrainingPlan) -> dict[str, Any]:

@@ -119,7 +119,6 @@ def train(
     return Training(epochs, int(best), time.monotonic() - started)
 
 
-@torch.no_grad()
 def evaluate(model: nn.Module, task: EncodedTask, split: EncodedSplit | None = None) -> dict[str, float]:
     """Measure a model, in float32 and without dropout.
 
@@ -132,23 +131,38 @@ def evaluate(model: nn.Module, task: EncodedTask, split: EncodedSplit | None = N
         The task's measures, see `deepcuts.tasks.measure`.
     """
     rows = split if split is not None else task.dev
+    return measure(task.data.task, predict(model, task, rows).numpy(), rows.targets)
+
+
+@torch.no_grad()
+def predict(model: nn.Module, task: EncodedTask, split: EncodedSplit | None = None) -> Tensor:
+    """What a model says of every row, in float32 and without dropout.
+
+    Args:
+        model: On whatever device it is.
+        task: The tokenised task.
+        split: The rows; by default the dev split.
+
+    Returns:
+        Logits, or the regression's value, ``(rows, outputs)``, on the CPU.
+    """
+    rows = split if split is not None else task.dev
     # By length, so that batches hold little padding; each row's output is put back in its place.
     order = sorted(range(len(rows)), key=lambda index: len(rows[index]["input_ids"]))
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()
-    found: dict[int, np.ndarray] = {}
+    found: list[Tensor] = []
     try:
         for start in range(0, len(order), _EVALUATION_ROWS):
             indices = order[start : start + _EVALUATION_ROWS]
             batch = task.collate([rows[index] for index in indices])
             batch.pop("labels")
             logits = model(**{name: value.to(device) for name, value in batch.items()}).logits
-            found.update(zip(indices, logits.float().cpu().numpy(), strict=True))
+            found.append(logits.float().cpu())
     finally:
         model.train(was_training)
-    predictions = np.stack([found[index] for index in range(len(rows))])
-    return measure(task.data.task, predictions, [rows[index]["labels"] for index in range(len(rows))])
+    return torch.cat(found)[torch.tensor(order).argsort()]
 
 
 def last_complete_checkpoint(folder: Path) -> Path | None:
