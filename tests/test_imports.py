@@ -38,6 +38,7 @@ TIERS = [
     ["saving"],
     ["pipeline"],
     ["demo", "grid"],
+    ["report"],
     ["cli"],
     ["__main__"],
 ]

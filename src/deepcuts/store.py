@@ -64,7 +64,7 @@ class Store:
             identity: Everything that its result depends on, JSON-able.
         """
         key = stage_key(kind, identity)
-        folder = self.root / f"{kind}-{key}"
+        folder = stage_folder(self.root, kind, key)
         lock = FileLock(self.root / f".{kind}-{key}.lock")
         if self._processes.is_first:
             folder.mkdir(parents=True, exist_ok=True)
@@ -85,6 +85,11 @@ class Store:
         """Delete the folder with everything in it."""
         if self._processes.is_first:
             shutil.rmtree(self.root, ignore_errors=True)
+
+
+def stage_folder(root: Path, kind: str, key: str) -> Path:
+    """Where a store keeps the files of one stage."""
+    return root / f"{kind}-{key}"
 
 
 def stage_key(kind: str, identity: Mapping[str, Any]) -> str:

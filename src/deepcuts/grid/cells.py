@@ -7,13 +7,11 @@ from pathlib import Path
 from deepcuts import run_folder
 from deepcuts.environment import environment
 from deepcuts.files import write_json
+from deepcuts.grid.records import CELL
 from deepcuts.pipeline import cut_and_retrain
 from deepcuts.rewinding import rewind
 from deepcuts.stages import Job, cut_identity, finetune, score_one
 from deepcuts.store import Store
-
-#: What the store calls them.
-CELL = "cell"
 
 
 def run_cell(job: Job, store: Store, *, keep_model: bool = False) -> Path:
