@@ -14,9 +14,10 @@ from typing import Annotated
 
 import typer
 
-from deepcuts.cli.common import quiet_libraries, reporter
+from deepcuts.cli.common import reporter
 from deepcuts.config import DataConfig, PruneConfig
 from deepcuts.pipeline import prune_each
+from deepcuts.quiet import quiet_libraries
 
 STRATEGIES = ["LayerGradCAMShift", "LayerMagWeight", "LayerSmoothGrad", "LayerMagGrad", "Random"]
 #: Epochs and rate of the first fine-tuning; retraining is alike for both.

@@ -16,7 +16,7 @@ PACKAGE = Path(deepcuts.__file__).parent
 # From the bottom up: a module imports from lower tiers only, never from its own or a higher one. A package
 # (criteria, tasks, …) is one entry, and free inside.
 TIERS = [
-    ["errors", "param_stats", "seeds", "digests", "files", "progress", "environment"],
+    ["errors", "param_stats", "seeds", "digests", "files", "progress", "environment", "quiet"],
     ["hub", "processes", "training_plan"],
     ["options"],
     ["criteria"],

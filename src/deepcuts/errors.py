@@ -50,6 +50,12 @@ class RunFolderError(DeepcutsError):
     """A run folder exists already and holds something else than what was asked for."""
 
 
+class StageTakenError(DeepcutsError):
+    """Another run works on a stage of a store."""
+
+    exit_status = 1
+
+
 class ScoringError(DeepcutsError):
     """Scores can't be computed, or came out not finite."""
 

@@ -17,10 +17,12 @@ class Reporter:
 
     Args:
         console: A rich console; None shows nothing, as for all but the first of several processes.
+        bars: Whether bars are shown in a terminal; not where something else is live in it.
     """
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(self, console: Console | None = None, *, bars: bool = True) -> None:
         self._console = console
+        self._bars = bars
 
     def line(self, text: str) -> None:
         """Say one thing."""
@@ -41,7 +43,7 @@ class Reporter:
             total: Number of steps.
             done: Steps that an earlier try has done.
         """
-        if self._console is None or not self._console.is_terminal:
+        if self._console is None or not self._console.is_terminal or not self._bars:
             yield lambda: None
             return
         columns = (

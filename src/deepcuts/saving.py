@@ -17,6 +17,7 @@ from deepcuts.masking import verify_masks
 from deepcuts.masks import Masks
 from deepcuts.models import load_finetuned
 from deepcuts.scores import Scores
+from deepcuts.scoring import count_passes
 from deepcuts.stages import Job
 from deepcuts.training_plan import TrainingPlan
 
@@ -92,7 +93,7 @@ def describe(job: Job, masks: Masks, *, model_saved: bool = True) -> dict[str, A
             **asdict(request.strategy.options_read(request.options)),
             "batch_size": config.score_batch_size,
             "batches": batches,
-            "passes": batches * (config.paths if request.strategy.smooth else 1),
+            "passes": count_passes([request], batches),
         },
         "finetuning": _plan(config.finetuning()),
         "retraining": _plan(config.retraining()),

@@ -137,6 +137,20 @@ def score_requests(
     return found
 
 
+def count_passes(requests: Sequence[ScoreRequest], batches: int) -> int:
+    """Forward passes, most of them with a backward one, of one sweep over so many batches at most."""
+
+    def longest(sharing: Sequence[_Wanted]) -> int:
+        return max(batches if one.limit is None else min(one.limit, batches) for one in sharing)
+
+    wanted = [one for one in dict.fromkeys(map(_Wanted.of, requests)) if one.needs_data]
+    plain = [one for one in wanted if not one.smooth or one.needs("activation")]
+    noisy = [one for one in wanted if one.smooth]
+    return sum(longest(sharing) for sharing in _grouped(plain, lambda w: w.options.dropout).values()) + sum(
+        noise.paths * longest(sharing) for noise, sharing in _grouped(noisy, _Noise.of).items()
+    )
+
+
 @dataclass(frozen=True)
 class _Wanted:
     """A criterion, smoothed or not, with the options that it reads: what several requests may share."""

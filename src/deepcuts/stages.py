@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -39,7 +39,9 @@ from deepcuts.training_plan import TrainingPlan
 STAGE_VERSION = 2
 
 #: The kinds of stages, as the store calls them.
-FINETUNE, SCORE, RETRAIN = "finetune", "score", "retrain"
+FINETUNE: Final = "finetune"
+SCORE: Final = "score"
+RETRAIN: Final = "retrain"
 
 #: The fields of a configuration that decide what `prepare` loads.
 LOADED = frozenset({"model", "data", "seed", "prunable", "max_length", "trust_remote_code"})
@@ -83,7 +85,10 @@ class Job:
         differing = config.differences(self.config.model_dump(mode="json"))
         if others := sorted(differing.keys() & LOADED):
             raise InputError("config", others, f"it may not differ in {', '.join(sorted(LOADED))}")
-        return replace(self, config=config, budget=config.budget(self.total, sum(self.sizes.values())))
+        prunable = sum(self.sizes.values())
+        budget = config.budget(self.total, prunable)
+        budget.kept_in_all(prunable)
+        return replace(self, config=config, budget=budget)
 
     @property
     def title(self) -> str:
@@ -110,13 +115,16 @@ class Job:
         return {name: parameter.numel() for name, parameter in self.parameters.items()}
 
 
-def prepare(config: PruneConfig, data: TaskData, reporter: Reporter | None = None) -> Job:
+def prepare(
+    config: PruneConfig, data: TaskData, reporter: Reporter | None = None, task: EncodedTask | None = None
+) -> Job:
     """Load everything, and check everything that can be checked before any long work.
 
     Args:
         config: The configuration.
         data: The task that it names, loaded.
         reporter: Where progress is shown, by the first process only.
+        task: The task as another job of the same model and length has tokenised it, to save doing it again.
 
     Raises:
         ModelError: The model can't be loaded.
@@ -130,7 +138,7 @@ def prepare(config: PruneConfig, data: TaskData, reporter: Reporter | None = Non
     total, free = (sum(p.numel() for p in part) for part in (model.parameters(), parameters.values()))
     budget = config.budget(total, free)
     budget.kept_in_all(free)
-    task = encode(data, tokenizer, model, config.max_length)
+    task = task or encode(data, tokenizer, model, config.max_length)
     start = snapshot(model)
     if torch.cuda.is_available():
         model.to(torch.device("cuda", processes.rank % torch.cuda.device_count()))

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
+from deepcuts.errors import StageTakenError
 from deepcuts.files import read_json, write_json
 from deepcuts.processes import Processes
 
@@ -56,19 +57,26 @@ class Store:
         self._processes = processes
 
     @contextmanager
-    def stage(self, kind: str, identity: Mapping[str, Any]) -> Iterator[Stage]:
+    def stage(self, kind: str, identity: Mapping[str, Any], *, wait: bool = True) -> Iterator[Stage]:
         """Take one stage; another run that wants the same one waits until this one has left it.
 
         Args:
             kind: What kind of stage, such as ``"finetune"``.
             identity: Everything that its result depends on, JSON-able.
+            wait: Whether to wait for another run that has taken it.
+
+        Raises:
+            StageTakenError: Another run has taken it, and this one doesn't wait.
         """
         key = stage_key(kind, identity)
         folder = stage_folder(self.root, kind, key)
         lock = FileLock(self.root / f".{kind}-{key}.lock")
         if self._processes.is_first:
             folder.mkdir(parents=True, exist_ok=True)
-            lock.acquire()
+            try:
+                lock.acquire(timeout=-1 if wait else 0)
+            except Timeout:
+                raise StageTakenError(f"{folder}: another run works on it") from None
             if not (folder / "identity.json").exists():
                 write_json(folder / "identity.json", {"kind": kind, **identity})
         try:
@@ -90,6 +98,11 @@ class Store:
 def stage_folder(root: Path, kind: str, key: str) -> Path:
     """Where a store keeps the files of one stage."""
     return root / f"{kind}-{key}"
+
+
+def is_finished(root: Path, kind: str, key: str) -> bool:
+    """Whether a store holds a stage from its start to its end."""
+    return (stage_folder(root, kind, key) / _RECORD).is_file()
 
 
 def stage_key(kind: str, identity: Mapping[str, Any]) -> str:

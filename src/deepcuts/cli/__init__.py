@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from deepcuts.cli import compare, demo, evaluate, inspect, prune, strategies
+from deepcuts.cli import compare, demo, evaluate, grid, inspect, prune, strategies
 from deepcuts.errors import DeepcutsError
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
 app.command("prune")(prune.prune)
 app.command("evaluate")(evaluate.evaluate)
 app.command("inspect")(inspect.inspect)
+app.command("grid")(grid.grid)
 app.command("compare")(compare.compare)
 app.command("strategies")(strategies.strategies)
 app.command("demo")(demo.demo)

@@ -26,20 +26,6 @@ def is_first_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def quiet_libraries() -> None:
-    """Keep the libraries' chatter out of the output; their errors still come through."""
-    import warnings
-
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    if not sys.warnoptions:
-        warnings.simplefilter("ignore")
-    from transformers.utils import logging
-
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-
-
 def print_table(title: str, columns: list[str], rows: list[list[str]], caption: str | None = None) -> None:
     """Print a table on standard output: the first column to the left, numbers to the right."""
     from rich import box

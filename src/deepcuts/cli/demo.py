@@ -19,7 +19,8 @@ def demo(
 
     Example:  deepcuts demo
     """
-    from deepcuts.cli.common import measure_cells, print_table, quiet_libraries, reporter
+    from deepcuts.cli.common import measure_cells, print_table, reporter
+    from deepcuts.quiet import quiet_libraries
 
     say = reporter()
     quiet_libraries()

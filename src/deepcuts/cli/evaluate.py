@@ -36,8 +36,9 @@ def evaluate(
     arguments = dict(locals())
     import json
 
-    from deepcuts.cli.common import measure_cells, print_table, quiet_libraries
+    from deepcuts.cli.common import measure_cells, print_table
     from deepcuts.config import DataConfig
+    from deepcuts.quiet import quiet_libraries
     from deepcuts.run_folder import saved_config
 
     source = DataConfig.make(

@@ -21,10 +21,11 @@ def inspect(
 
     Example:  deepcuts inspect run
     """
-    from deepcuts.cli.common import print_table, quiet_libraries
+    from deepcuts.cli.common import print_table
     from deepcuts.inspection import counts_by_layer
     from deepcuts.masking import verify_masks
     from deepcuts.masks import Masks
+    from deepcuts.quiet import quiet_libraries
     from deepcuts.run_folder import MODEL, mask_file
 
     masks = Masks.load(mask_file(path))

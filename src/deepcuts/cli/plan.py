@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 def print_plan(job: Job) -> None:
     """Print what a run would cut and how much work it would be; nothing is trained or written."""
+    from deepcuts.scoring import count_passes
     from deepcuts.stages import scoring_batches
 
     config = job.config
@@ -34,7 +35,7 @@ def print_plan(job: Job) -> None:
     )
     left = job.total - prunable + kept
     batches = len(scoring_batches(job, [job.request]))
-    passes = batches * (config.paths if strategy.smooth else 1)
+    passes = count_passes([job.request], batches)
     finetuning, retraining = config.finetuning(), config.retraining()
     task, count = job.task, job.processes.count
     steps = [plan.steps(len(task.train), count) for plan in (finetuning, retraining)]

@@ -194,9 +194,10 @@ def prune(
     After an interruption the same command goes on where it stopped.
     """
     arguments = dict(locals())
-    from deepcuts.cli.common import print_result, quiet_libraries, reporter
+    from deepcuts.cli.common import print_result, reporter
     from deepcuts.cli.plan import print_plan
     from deepcuts.config import DataConfig, PruneConfig
+    from deepcuts.quiet import quiet_libraries
     from deepcuts.run_folder import check_run_folder
 
     say = reporter()

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import datetime
-import traceback
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from deepcuts import run_folder
-from deepcuts.errors import DeepcutsError, InputError
+from deepcuts.errors import InputError
 from deepcuts.files import read_json, write_json
 from deepcuts.store import stage_folder
 
 #: What the store calls the stage that is one cell.
-CELL = "cell"
+CELL: Final = "cell"
 _GRIDS = "grids"
 _FAILURE = "failure.json"
 
@@ -103,12 +102,23 @@ def write_grid(store: Path, name: str, cells: Iterable[tuple[str, Mapping[str, A
     write_json(store / _GRIDS / f"{name}.json", content)
 
 
-def write_failure(store: Path, key: str, error: BaseException) -> None:
+@dataclass(frozen=True)
+class Failure:
+    """Why a cell failed.
+
+    Attributes:
+        error: In a line or two.
+        traceback: Where.
+    """
+
+    error: str
+    traceback: str
+
+
+def write_failure(store: Path, key: str, failure: Failure) -> None:
     """Write down that a cell failed, and why."""
-    kind = "" if isinstance(error, DeepcutsError) else f"{type(error).__name__}: "
     content = {
-        "error": f"{kind}{error}",
-        "traceback": "".join(traceback.format_exception(error)),
+        **asdict(failure),
         "time": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
     }
     write_json(stage_folder(store, CELL, key) / _FAILURE, content)

@@ -1,0 +1,120 @@
+"""``deepcuts grid``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from deepcuts.errors import InputError
+
+if TYPE_CHECKING:
+    from deepcuts.grid.jobs import Jobs
+    from deepcuts.grid.schedule import Executor
+
+_WHERE = "Where it runs"
+
+
+def grid(
+    file: Annotated[Path, typer.Argument(help="The grid's file (YAML).", show_default=False)],
+    store: Annotated[
+        Path | None,
+        typer.Option("--store", "-o", help="Folder of all stages and cells (default: runs/NAME)."),
+    ] = None,
+    data: Annotated[str | None, typer.Option(help="Folder with the GLUE tasks; else the Hub.")] = None,
+    model: Annotated[str | None, typer.Option(help="A model instead of the file's.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan; run nothing.")] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Run the cells that failed, and only those.")
+    ] = False,
+    keep_models: Annotated[
+        bool, typer.Option("--keep-models", help="Save the pruned model of every cell.")
+    ] = False,
+    jobs: Annotated[
+        int, typer.Option(help="Processes on this machine, sharing its cores.", rich_help_panel=_WHERE)
+    ] = 1,
+    threads: Annotated[
+        int | None,
+        typer.Option(help="Threads a process (default: cores / jobs; Ray: 1).", rich_help_panel=_WHERE),
+    ] = None,
+    executor: Annotated[str, typer.Option(help="local or ray.", rich_help_panel=_WHERE)] = "local",
+    address: Annotated[
+        str | None, typer.Option(help="Address of the Ray cluster (default: auto).", rich_help_panel=_WHERE)
+    ] = None,
+    gpus: Annotated[float, typer.Option(help="GPUs a cell, on Ray.", rich_help_panel=_WHERE)] = 0.0,
+) -> None:
+    """Run every cell of a grid: models, tasks, strategies, budgets and seeds.
+
+    Each dense model is fine-tuned once and scored once for all strategies; a cell costs its retraining.
+    After an interruption the same command goes on where it stopped.
+
+    Example:
+      deepcuts grid experiments/minilm.yaml --data GLUE --jobs 2
+    """
+    from rich.console import Console
+
+    from deepcuts.cli.grid_table import Watcher, print_cells, print_work
+    from deepcuts.grid.file import read_grid
+    from deepcuts.quiet import quiet_libraries
+
+    if executor not in ("local", "ray"):
+        raise InputError("executor", executor, "it must be local or ray")
+    for name, value in {"jobs": jobs, "threads": threads}.items():
+        if value is not None and value < 1:
+            raise InputError(name, value, "it must be 1 or more")
+    if not gpus >= 0:
+        raise InputError("gpus", gpus, "it must be 0 or more")
+    found = read_grid(file, data=data, model=model)
+    quiet_libraries()
+    from deepcuts.grid.jobs import Jobs
+    from deepcuts.grid.plan import make_plan
+    from deepcuts.grid.schedule import run_plan
+    from deepcuts.progress import Reporter
+
+    folder = store if store is not None else Path("runs") / found.name
+    console = Console(stderr=True)
+    loaded = Jobs(Reporter(console, bars=False) if jobs == 1 and executor == "local" else None)
+    plan = make_plan(found, folder, loaded, failed=retry_failed)
+    print_work(plan)
+    if dry_run:
+        print_cells(plan)
+        return
+    runner = _executor(executor, folder, loaded, jobs, threads, address, gpus, keep_models)
+    with Watcher(plan, console) as watcher:
+        run_plan(plan, runner, watcher)
+    print_cells(plan)
+    failed = [record for record in plan.records() if record.status == "failed"]
+    for record in failed:
+        assert record.failure is not None
+        typer.echo(f"failed: {record.folder}: {record.failure['error']}", err=True)
+    if failed:
+        typer.echo(f"{len(failed)} cells failed; --retry-failed runs them again", err=True)
+        raise typer.Exit(1)
+
+
+def _executor(
+    name: str,
+    store: Path,
+    loaded: Jobs,
+    jobs: int,
+    threads: int | None,
+    address: str | None,
+    gpus: float,
+    keep_models: bool,
+) -> Executor:
+    if name == "ray":
+        from deepcuts.grid.ray_cluster import RayExecutor
+
+        return RayExecutor(store, address, threads=threads or 1, gpus=gpus, keep_models=keep_models)
+    from deepcuts.grid.local import InlineExecutor, ProcessExecutor
+
+    if jobs > 1:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return ProcessExecutor(store, jobs, threads or max(1, cores // jobs), keep_models=keep_models)
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+    return InlineExecutor(store, loaded, keep_models=keep_models)
