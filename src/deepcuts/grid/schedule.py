@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import replace
 from typing import Protocol
 
 from deepcuts.grid.plan import Plan, Unit
 from deepcuts.grid.records import CELL, Failure, forget_failure, write_failure, write_grid
 from deepcuts.grid.work import Outcome
+from deepcuts.stages import FINETUNE, SCORE
 from deepcuts.store import is_finished
 
 #: How often a unit is tried whose worker dies, which is nothing that the unit itself can report.
@@ -98,9 +100,9 @@ def run_plan(
         progress.failed.add(unit.key)
         if unit.kind == CELL:
             write_failure(plan.store, unit.key, failure)
-        for other in [other for other in pending.values() if unit.key in other.needs]:
-            del pending[other.key]
-            fail(other, Failure(f"{_TITLES[unit.kind]}: {failure.error}", failure.traceback))
+        for other in list(pending.values()):
+            if unit.key in other.needs and pending.pop(other.key, None):  # or gone with one in between
+                fail(other, failure)
 
     with executor:
         while pending or running:
@@ -131,7 +133,8 @@ def run_plan(
                     not_before[unit.key] = progress.now() + _TAKEN_AGAIN
                     pending[unit.key] = unit
                 elif outcome.failure is not None:
-                    fail(unit, outcome.failure)
+                    where = "" if unit.kind == CELL else f"{_TITLES[unit.kind]}: "
+                    fail(unit, replace(outcome.failure, error=f"{where}{outcome.failure.error}"))
                 else:
                     progress.done.add(unit.key)
                     progress.seconds.setdefault(unit.kind, []).append(outcome.seconds)
@@ -141,7 +144,7 @@ def run_plan(
     return progress
 
 
-_TITLES = {"finetune": "fine-tuning", "score": "scoring", "cell": "cell"}
+_TITLES = {FINETUNE: "fine-tuning", SCORE: "scoring"}
 
 
 def _outcome(future: Future[Outcome]) -> Outcome | None:

@@ -1,0 +1,62 @@
+"""A tiny grid: its file, and what running it gives."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+from runs import config, without_times
+
+from deepcuts.grid.file import read_grid
+from deepcuts.grid.jobs import Jobs
+from deepcuts.grid.local import InlineExecutor
+from deepcuts.grid.plan import Plan, make_plan
+from deepcuts.grid.schedule import Progress, run_plan
+
+GRIDS: list[dict[str, Any]] = [
+    {"strategy": ["LayerGradCAMShift", "GlobalMagWeight"], "density": [0.3, 0.5], "seed": 0},
+    {"strategy": "LayerGradCAMShift", "density": 0.3, "shift": 100, "seed": 1},
+]
+
+
+def write_grid_file(folder: Path, grids: list[dict[str, Any]] | None = None, **defaults: Any) -> Path:
+    """Write a grid of one epoch each on the tiny model and task in the folder, both made where missing."""
+    made = config(folder)
+    content = {
+        "name": "tiny",
+        "defaults": {
+            "model": made.model,
+            **made.data.model_dump(mode="json", exclude_none=True),
+            "finetune_epochs": 1,
+            "retrain_epochs": 1,
+            "learning_rate": 1e-2,
+            "batch_size": 8,
+            "score_batch_size": 4,
+            "paths": 2,
+            **defaults,
+        },
+        "grids": GRIDS if grids is None else grids,
+    }
+    path = folder / "tiny.yaml"
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    return path
+
+
+def plan_of(path: Path, store: Path, **given: Any) -> Plan:
+    return make_plan(read_grid(path), store, Jobs(), **given)
+
+
+def run_inline(path: Path, store: Path, **given: Any) -> Progress:
+    plan = plan_of(path, store, **given)
+    return run_plan(plan, InlineExecutor(store, Jobs()))
+
+
+def results(store: Path) -> dict[str, Any]:
+    """What each finished cell found, and the bytes of its masks, by key."""
+    found = {}
+    for path in store.glob("cell-*/result.json"):
+        result = without_times(json.loads(path.read_text()))
+        found[path.parent.name] = result, (path.parent / "masks.safetensors").read_bytes()
+    return found
