@@ -101,7 +101,8 @@ def run_plan(
         if unit.kind == CELL:
             write_failure(plan.store, unit.key, failure)
         for other in list(pending.values()):
-            if unit.key in other.needs and pending.pop(other.key, None):  # or gone with one in between
+            if unit.key in other.needs and other.key in pending:  # not gone with one in between
+                del pending[other.key]
                 fail(other, failure)
 
     with executor:
