@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from deepcuts import Budget, Scores, Strategy, score, select
 from deepcuts.errors import InputError, ScoringError
-from deepcuts.selection import _kth_highest
+from deepcuts.selection import _kth_highest, _kth_highest_elsewhere
 
 SCOPES = pytest.mark.parametrize("scope", ["tensor", "global"])
 
@@ -206,15 +205,12 @@ def test_inverted_scores_keep_the_worst() -> None:
 
 @given(hnp.arrays(np.float32, st.integers(1, 50), elements=st.one_of(FEW, ANY)), st.data())
 def test_threshold_of_other_devices_is_that_of_the_cpu(values: np.ndarray, data: st.DataObject) -> None:
-    """The branch for other devices, given a tensor that says it is on one."""
     count = data.draw(st.integers(1, values.size))
     tensor = torch.from_numpy(values)
-    elsewhere = SimpleNamespace(
-        device=SimpleNamespace(type="cuda"), numel=tensor.numel, kthvalue=tensor.kthvalue
-    )
     expected = np.sort(values)[::-1][count - 1]
-    assert _kth_highest(tensor, count).item() == expected
-    assert _kth_highest(elsewhere, count).item() == expected
+    parts = {"a": tensor[: count // 2], "b": tensor[count // 2 :]}
+    assert _kth_highest(parts, count).item() == expected
+    assert _kth_highest_elsewhere(tensor, count).item() == expected
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

@@ -4,13 +4,14 @@ import math
 
 import pytest
 import torch
+from gradients import gradients, smooth_gradients
 from models import tiny, tiny_batches
 from torch import Tensor, nn
 
 from deepcuts import ScoringOptions, score
 from deepcuts.seeds import derive_seed
-from deepcuts.smoothing import noisy_linear_layers, smooth_gradients
-from deepcuts.statistics import gradients, model_loss
+from deepcuts.smoothing import noisy_linear_layers
+from deepcuts.statistics import model_loss
 
 
 def silent(width: int) -> nn.Linear:

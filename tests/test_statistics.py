@@ -4,12 +4,13 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from gradients import gradients
 from models import tiny, tiny_batches
 from torch import Tensor, nn
 
 from deepcuts.errors import ScoringError
 from deepcuts.prunable import linear_layers, prunable_parameters
-from deepcuts.statistics import activation_means, gradients, model_loss
+from deepcuts.statistics import activation_means, model_loss
 
 
 def identity(width: int = 2) -> nn.Linear:

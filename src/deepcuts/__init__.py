@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from deepcuts.param_stats import ParamStats as ParamStats
     from deepcuts.prunable import protected_parameters as protected_parameters
     from deepcuts.prunable import prunable_parameters as prunable_parameters
+    from deepcuts.request import ScoreRequest as ScoreRequest
     from deepcuts.rewinding import rewind as rewind
     from deepcuts.rewinding import snapshot as snapshot
     from deepcuts.scores import Scores as Scores
-    from deepcuts.scoring import ScoreRequest as ScoreRequest
     from deepcuts.scoring import score as score
     from deepcuts.scoring import score_requests as score_requests
     from deepcuts.selection import select as select
@@ -37,7 +37,7 @@ _HOMES = {
     "DeepcutsError": "errors",
     "Masks": "masks",
     "ParamStats": "param_stats",
-    "ScoreRequest": "scoring",
+    "ScoreRequest": "request",
     "Scores": "scores",
     "ScoringOptions": "options",
     "Strategy": "strategy",

@@ -44,7 +44,7 @@ class Masks(Mapping[str, Tensor]):
     @property
     def kept_by_tensor(self) -> dict[str, int]:
         """Number of kept weights of each tensor."""
-        return {name: int(mask.sum()) for name, mask in self.tensors.items()}
+        return {name: int(mask.count_nonzero()) for name, mask in self.tensors.items()}
 
     @property
     def kept(self) -> int:

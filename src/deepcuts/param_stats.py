@@ -26,6 +26,15 @@ class ParamStats:
     activation: Tensor | None = None
     seed: int = 0
 
+    def rows(self, block: slice) -> ParamStats:
+        """The statistics of some of the rows; views, nothing is copied."""
+        return ParamStats(
+            self.value[block],
+            None if self.gradient is None else self.gradient[block],
+            None if self.activation is None else self.activation[block],
+            self.seed,
+        )
+
     @property
     def taylor(self) -> Tensor:
         """W · g, the first-order change of the loss when the weight goes; shaped like `value`."""

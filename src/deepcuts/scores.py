@@ -81,7 +81,8 @@ class Scores(Mapping[str, Tensor]):
     def check_finite(self) -> None:
         """Raise `ScoringError`, naming the tensor, if a score is NaN or infinite."""
         for name, value in self.tensors.items():
-            if not torch.isfinite(value).all():
+            # NaN and infinity come through to the extremes, which are found in one pass without a copy.
+            if value.numel() and not all(torch.isfinite(extreme) for extreme in torch.aminmax(value)):
                 raise ScoringError(
                     f"{self.strategy}: the scores of {name!r} hold NaN or infinity; check the model's "
                     "weights and the loss of each batch, and score in float32"

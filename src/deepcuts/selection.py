@@ -36,11 +36,9 @@ def select(scores: Scores, budget: Budget, scope: Scope | None = None) -> Masks:
     chosen: Scope = scope or budget.scope or scores.strategy.scope
     if chosen == "tensor":
         kept = budget.kept_by_tensor({name: value.numel() for name, value in scores.items()})
-        values = {
-            name: _highest(value.flatten(), kept[name]).view_as(value) for name, value in scores.items()
-        }
+        values = {name: _highest({name: value}, kept[name])[name] for name, value in scores.items()}
     else:
-        values = _highest_of_all(scores, budget)
+        values = _highest(scores, budget.kept_in_all(sum(value.numel() for value in scores.values())))
     masks = Masks(values)
     provenance = {
         "scores": scores.provenance,
@@ -55,30 +53,32 @@ def select(scores: Scores, budget: Budget, scope: Scope | None = None) -> Masks:
     return Masks(values, provenance)
 
 
-def _highest_of_all(scores: Mapping[str, Tensor], budget: Budget) -> dict[str, Tensor]:
-    flat = torch.cat([value.flatten() for value in scores.values()])
-    mask = _highest(flat, budget.kept_in_all(flat.numel()))
-    parts = torch.split_with_sizes(mask, [value.numel() for value in scores.values()])
-    # Each part is copied, so that one tensor's mask does not keep all of them alive.
-    return {
-        name: part.view(value.shape).clone()
-        for (name, value), part in zip(scores.items(), parts, strict=True)
-    }
-
-
-def _highest(values: Tensor, count: int) -> Tensor:
-    """Mask of the `count` highest of a flat tensor; equal ones by position, the first first."""
+def _highest(scores: Mapping[str, Tensor], count: int) -> dict[str, Tensor]:
+    """Masks of the `count` highest of all these scores; equal ones by position, the first first."""
     if count == 0:
-        return torch.zeros_like(values, dtype=torch.bool)
-    threshold = _kth_highest(values, count)
-    mask = values > threshold
-    ties = (values == threshold).nonzero().squeeze(1)
-    mask[ties[: count - int(mask.sum())]] = True
-    return mask
+        return {name: torch.zeros_like(value, dtype=torch.bool) for name, value in scores.items()}
+    threshold = _kth_highest(scores, count)
+    masks = {name: value >= threshold for name, value in scores.items()}
+    surplus = sum(int(mask.count_nonzero()) for mask in masks.values()) - count
+    for name in reversed(masks):  # ties, from the last on
+        if surplus:
+            ties = (scores[name] == threshold).flatten().nonzero().squeeze(1)
+            dropped = ties[max(0, len(ties) - surplus) :]
+            masks[name].view(-1)[dropped] = False
+            surplus -= len(dropped)
+    return masks
 
 
-def _kth_highest(values: Tensor, k: int) -> Tensor:
-    if values.device.type == "cpu":  # numpy's introselect is several times faster than kthvalue on a CPU
-        rank = values.numel() - k
-        return torch.from_numpy(np.partition(values.numpy(), rank)[rank : rank + 1])
-    return values.kthvalue(values.numel() - k + 1).values
+def _kth_highest(scores: Mapping[str, Tensor], k: int) -> Tensor:
+    """The k-th highest of all these scores, ``()``; needs one copy of them."""
+    flat = [value.detach().flatten() for value in scores.values()]
+    if flat[0].device.type == "cpu":  # numpy's introselect is several times faster than kthvalue on a CPU
+        copy = np.concatenate([value.numpy() for value in flat])
+        rank = copy.size - k
+        copy.partition(rank)
+        return torch.from_numpy(copy[rank : rank + 1]).clone().squeeze(0)
+    return _kth_highest_elsewhere(torch.cat(flat), k)
+
+
+def _kth_highest_elsewhere(flat: Tensor, k: int) -> Tensor:
+    return flat.kthvalue(flat.numel() - k + 1).values

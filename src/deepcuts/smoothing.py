@@ -15,18 +15,21 @@ from torch import Tensor, nn
 
 from deepcuts.options import ScoringOptions
 from deepcuts.seeds import derive_seed
-from deepcuts.statistics import Batch, LossFunction, gradients
+from deepcuts.statistics import Batch, LossFunction, Receive, accumulate_gradients, stream_gradients
 
 
-def smooth_gradients(
+def stream_smooth_gradients(
     model: nn.Module,
     batch: Batch,
     parameters: Mapping[str, nn.Parameter],
     loss_fn: LossFunction,
     options: ScoringOptions,
     seed: int,
-) -> dict[str, Tensor]:
-    """``(1/η) Σ_i g_i`` over η noisy passes of one batch, by parameter name.
+    receive: Receive,
+) -> None:
+    """Hand on ``(1/η) Σ_i g_i`` over η noisy passes of one batch; the parameters' ``.grad`` holds the sum.
+
+    Within `deepcuts.statistics.own_gradients`.
 
     Args:
         model: The model, on its device.
@@ -35,15 +38,15 @@ def smooth_gradients(
         loss_fn: Gives the loss.
         options: `paths` is η, `noise_std` the noise's standard deviation.
         seed: The batch's own seed; the same seed gives the same noise.
+        receive: Called with name and mean gradient once for every parameter.
     """
-    sums: dict[str, Tensor] = {}
     for path in range(options.paths):
         with noisy_linear_layers(model, options.noise_std, derive_seed(seed, "path", path)):
-            found = gradients(loss_fn(model, batch), parameters)
-        for name, gradient in found.items():
-            # Copied, because autograd may give two parameters one and the same tensor.
-            sums[name] = sums[name].add_(gradient) if name in sums else gradient.clone()
-    return {name: total.div_(options.paths) for name, total in sums.items()}
+            loss = loss_fn(model, batch)
+            if path < options.paths - 1:
+                accumulate_gradients(loss, parameters)
+            else:
+                stream_gradients(loss, parameters, lambda name, total: receive(name, total / options.paths))
 
 
 @contextmanager
@@ -62,7 +65,7 @@ def noisy_linear_layers(model: nn.Module, std: float, seed: int) -> Iterator[Non
         if generator is None:
             generator = generators[output.device] = torch.Generator(output.device).manual_seed(seed)
         noise = torch.randn(output.shape, generator=generator, device=output.device, dtype=output.dtype)
-        return output + std * noise
+        return output.add(noise, alpha=std)
 
     # First in line: a head that bounds its output does so by a hook, and the noise belongs before it.
     hooks = [

@@ -25,9 +25,10 @@ from deepcuts.models import load_for_task
 from deepcuts.processes import Processes
 from deepcuts.progress import Advance, Reporter
 from deepcuts.prunable import prunable_parameters
+from deepcuts.request import ScoreRequest
 from deepcuts.rewinding import Snapshot, rewind, snapshot
 from deepcuts.scores import Scores
-from deepcuts.scoring import ScoreRequest, score_requests
+from deepcuts.scoring import score_requests
 from deepcuts.seeds import derive_seed
 from deepcuts.store import Stage, Store, stage_key
 from deepcuts.strategy import Strategy
@@ -36,7 +37,7 @@ from deepcuts.training import predict, train
 from deepcuts.training_plan import TrainingPlan
 
 #: Raised when a stage computes something else than before, so that no old result is taken for a new one.
-STAGE_VERSION = 2
+STAGE_VERSION = 3
 
 #: The kinds of stages, as the store calls them.
 FINETUNE: Final = "finetune"

@@ -13,6 +13,7 @@ from deepcuts.errors import ScoringError
 
 Batch = Mapping[str, Any]
 LossFunction = Callable[[nn.Module, Batch], Tensor]
+Receive = Callable[[str, Tensor], None]
 
 
 def model_loss(model: nn.Module, batch: Batch) -> Tensor:
@@ -32,10 +33,9 @@ def model_loss(model: nn.Module, batch: Batch) -> Tensor:
     return loss
 
 
-def gradients(loss: Tensor, parameters: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
-    """Gradients of a loss, by parameter name; zeros where the loss doesn't depend on a parameter.
-
-    The parameters' own ``.grad`` is neither read nor written.
+@contextmanager
+def own_gradients(parameters: Mapping[str, nn.Parameter]) -> Iterator[None]:
+    """Put the parameters' own ``.grad`` aside, and back afterwards, also after an exception.
 
     Raises:
         ScoringError: A parameter is frozen (``requires_grad`` is off).
@@ -45,11 +45,53 @@ def gradients(loss: Tensor, parameters: Mapping[str, nn.Parameter]) -> dict[str,
         raise ScoringError(
             f"{frozen[0]!r} is frozen (requires_grad is False), so it has no gradient to score by"
         )
-    found = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
-    return {
-        name: torch.zeros_like(parameter) if gradient is None else gradient
-        for (name, parameter), gradient in zip(parameters.items(), found, strict=True)
-    }
+    own = [(parameter, parameter.grad) for parameter in parameters.values()]
+    try:
+        for parameter, _ in own:
+            parameter.grad = None
+        yield
+    finally:
+        for parameter, gradient in own:
+            parameter.grad = gradient
+
+
+def accumulate_gradients(loss: Tensor, parameters: Mapping[str, nn.Parameter]) -> None:
+    """Add a loss's gradients to the parameters' ``.grad``; nothing else gets any."""
+    loss.backward(inputs=list(parameters.values()))  # type: ignore[no-untyped-call]
+
+
+def stream_gradients(loss: Tensor, parameters: Mapping[str, nn.Parameter], receive: Receive) -> None:
+    """Hand on each gradient as soon as it is there, with what ``.grad`` holds already, and free it.
+
+    So no more than a few gradients exist at a time, and each is still in the processor's cache when it is
+    read. Within `own_gradients`.
+
+    Args:
+        loss: A scalar.
+        parameters: By name, what to differentiate by.
+        receive: Called with name and gradient once for every parameter: with zeros where the loss doesn't
+            depend on it.
+    """
+    names = {parameter: name for name, parameter in parameters.items()}
+    waiting = dict(parameters)
+
+    def hand_on(parameter: Tensor) -> None:
+        name = names[parameter]  # type: ignore[index]
+        gradient, parameter.grad = parameter.grad, None
+        waiting.pop(name)
+        receive(name, gradient if gradient is not None else torch.zeros_like(parameter))
+
+    hooks = [
+        parameter.register_post_accumulate_grad_hook(hand_on)  # type: ignore[no-untyped-call]
+        for parameter in parameters.values()
+    ]
+    try:
+        accumulate_gradients(loss, parameters)
+        for parameter in list(waiting.values()):
+            hand_on(parameter)
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 class ActivationMeans:
@@ -83,12 +125,12 @@ class ActivationMeans:
             self._of_tokens.add(layer)
             self._sums.pop(layer, None)
             self._counts.pop(layer, None)
+        rows = values.flatten(0, -2)  # (batch · tokens, out_features)
         if is_of_tokens and mask is not None:
-            values = values * mask.unsqueeze(-1)
-            count = float(mask.sum())
+            weights = mask.flatten().to(rows)
+            total, count = weights @ rows, float(mask.sum())
         else:
-            count = float(values[..., 0].numel())
-        total = values.flatten(0, -2).sum(0)  # (out_features,)
+            total, count = rows.sum(0), float(len(rows))
         self._sums[layer] = self._sums[layer] + total if layer in self._sums else total
         self._counts[layer] = self._counts.get(layer, 0.0) + count
 

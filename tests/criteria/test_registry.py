@@ -67,6 +67,19 @@ def test_only_the_options_that_a_formula_declares_change_it(entry: Criterion) ->
         assert torch.equal(before, after) is (name not in entry.reads), name
 
 
+@pytest.mark.parametrize(
+    "entry", [entry for entry in REGISTRY.values() if entry.by_row], ids=lambda entry: entry.name
+)
+def test_a_formula_that_says_so_can_be_given_some_rows_at_a_time(entry: Criterion) -> None:
+    stats = stats_for(entry, SHAPES["weight"])
+    blocks = [entry.function(stats.rows(slice(start, start + 2)), OPTIONS) for start in range(0, 5, 2)]
+    assert torch.equal(torch.cat(blocks), entry.function(stats, OPTIONS))
+
+
+def test_the_projects_own_formulas_that_read_data_work_by_rows() -> None:
+    assert {entry.name for entry in REGISTRY.values() if entry.needs and not entry.by_row} == set()
+
+
 def tensors_of(stats: ParamStats) -> list[torch.Tensor | None]:
     return [stats.value, stats.gradient, stats.activation]
 

@@ -15,7 +15,11 @@ from deepcuts.param_stats import ParamStats
 
 
 @criterion(
-    "GradCAM", needs=["gradient", "activation"], formula="|w · g · a|", source="DeepCuts, eq. 5, λ = 0"
+    "GradCAM",
+    needs=["gradient", "activation"],
+    formula="|w · g · a|",
+    source="DeepCuts, eq. 5, λ = 0",
+    by_row=True,
 )
 def gradcam(stats: ParamStats, options: ScoringOptions) -> Tensor:
     """Importances ``|w · g · a|``, shaped like the tensor; a is one value per output row."""
@@ -28,6 +32,7 @@ def gradcam(stats: ParamStats, options: ScoringOptions) -> Tensor:
     formula="|w · g · (a + λ)|",
     source="DeepCuts, eq. 5 (Cam-Cut)",
     reads=["shift"],
+    by_row=True,
 )
 def gradcam_shift(stats: ParamStats, options: ScoringOptions) -> Tensor:
     """Importances ``|w · g · (a + λ)|``, shaped like the tensor; λ is the option `shift`."""

@@ -18,6 +18,7 @@ from deepcuts.param_stats import ParamStats
     needs=["gradient", "activation"],
     formula="|w · g · max(a, 0)|",
     source="DeepCuts, §3.4.3",
+    by_row=True,
 )
 def gradcam_relu(stats: ParamStats, options: ScoringOptions) -> Tensor:
     """Importances ``|w · g · max(a, 0)|``, shaped like the tensor."""

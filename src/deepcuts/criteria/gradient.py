@@ -19,6 +19,7 @@ from deepcuts.param_stats import ParamStats
     formula="|w · g|",
     source="DeepCuts, eq. 4",
     smooth_name="SmoothGrad",
+    by_row=True,
 )
 def gradient(stats: ParamStats, options: ScoringOptions) -> Tensor:
     """Importances ``|w · g|``, shaped like the tensor."""

@@ -27,6 +27,8 @@ class Criterion:
         source: Paper and equation.
         smooth_name: The name of its smoothed form; None where there is no gradient to smooth.
         reads: The fields of `ScoringOptions` that the formula itself reads, such as ``"shift"``.
+        by_row: Whether a weight's importance depends on its own row's statistics alone, so that the
+            formula may be given a block of rows at a time, which the processor's cache can hold.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Criterion:
     source: str
     smooth_name: str | None
     reads: frozenset[str] = frozenset()
+    by_row: bool = False
 
 
 REGISTRY: dict[str, Criterion] = {}
@@ -49,6 +52,7 @@ def criterion(
     source: str,
     smooth_name: str | None = None,
     reads: Iterable[str] = (),
+    by_row: bool = False,
 ) -> Callable[[CriterionFunction], CriterionFunction]:
     """Register a function as a criterion; every command and driver then knows it.
 
@@ -59,6 +63,7 @@ def criterion(
         source: Paper and equation.
         smooth_name: Name of the smoothed form; by default ``"Smooth" + name`` if it needs a gradient.
         reads: Fields of `ScoringOptions` that the formula reads; scores are told apart by these alone.
+        by_row: See `Criterion`; leave it off for a formula that compares weights with each other.
 
     Raises:
         ValueError: The name, or that of the smoothed form, is taken.
@@ -72,7 +77,7 @@ def criterion(
         for new in (name, smooth_name):
             if new is not None and new in taken:
                 raise ValueError(f"a criterion named {new!r} is registered already")
-        REGISTRY[name] = Criterion(name, function, needed, formula, source, smooth_name, read)
+        REGISTRY[name] = Criterion(name, function, needed, formula, source, smooth_name, read, by_row)
         return function
 
     return register

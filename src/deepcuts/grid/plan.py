@@ -11,7 +11,8 @@ from deepcuts.config import PruneConfig
 from deepcuts.grid.file import Grid
 from deepcuts.grid.jobs import Jobs, loaded_key
 from deepcuts.grid.records import CELL, CellRecord, read_cell
-from deepcuts.scoring import ScoreRequest, count_passes
+from deepcuts.request import ScoreRequest
+from deepcuts.scoring import count_passes
 from deepcuts.stages import (
     FINETUNE,
     SCORE,
