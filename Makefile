@@ -4,11 +4,13 @@ BIN := $(VENV)/bin
 # Set-up is done again when what is to be installed has changed.
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test lint types clean
+.PHONY: help setup demo test lint types bench bench-gpu clean
 
 help:
 	@echo "make demo   set up, then prune a real model on an embedded task (about 5 minutes on 2 cores)"
 	@echo "make test   set up, then lint, types and all tests"
+	@echo "make bench  set up, then speed and memory on this machine's processor (about 10 minutes)"
+	@echo "make bench-gpu  the same on its GPU"
 	@echo "make clean  remove the virtual environment and the demo's runs"
 
 setup: $(STAMP)
@@ -32,6 +34,12 @@ types: setup
 
 test: lint types
 	$(BIN)/pytest
+
+bench: setup
+	CUDA_VISIBLE_DEVICES= $(BIN)/python -m benchmarks --output benchmarks/results/cpu.json
+
+bench-gpu: setup
+	$(BIN)/python -m benchmarks --require-gpu --output benchmarks/results/gpu.json
 
 clean:
 	rm -rf $(VENV) demo-run
