@@ -57,7 +57,7 @@ def test_noise_comes_before_the_bound_so_that_no_output_leaves_the_interval() ->
     model = tiny("bert", num_labels=1)
     bound_output(model, 0.0, 5.0)
     batch = {name: value for name, value in tiny_batches(model)[0].items() if name != "labels"}
-    with noisy_linear_layers(model, 100.0, seed=0):
+    with noisy_linear_layers(model, 100.0, 0):
         outputs = model(**batch).logits
     assert outputs.min() >= 0
     assert outputs.max() <= 5

@@ -8,10 +8,11 @@ from gradients import gradients, smooth_gradients
 from models import tiny, tiny_batches
 from torch import Tensor, nn
 
-from deepcuts import ScoringOptions, score
+from deepcuts import ScoreRequest, ScoringOptions, Strategy, prunable_parameters, score
 from deepcuts.seeds import derive_seed
-from deepcuts.smoothing import noisy_linear_layers
-from deepcuts.statistics import model_loss
+from deepcuts.smoothing import NotTogetherError, noisy_linear_layers, stream_smooth_gradients
+from deepcuts.statistics import Batch, model_loss, own_gradients
+from deepcuts.sweep import Sweep, Wanted
 
 
 def silent(width: int) -> nn.Linear:
@@ -25,7 +26,7 @@ def silent(width: int) -> nn.Linear:
 @pytest.mark.parametrize("std", [0.01, 0.1, 2.0])
 def test_noise_has_mean_zero_and_the_standard_deviation_asked_for(std: float) -> None:
     layer = silent(500)
-    with torch.no_grad(), noisy_linear_layers(layer, std, seed=1):
+    with torch.no_grad(), noisy_linear_layers(layer, std, 1):
         noise = layer(torch.ones(400, 2))
     count = noise.numel()  # 200,000, so the deviations below are about five standard errors
     assert abs(noise.mean().item()) < 5 * std / math.sqrt(count)
@@ -59,7 +60,7 @@ def test_every_linear_layer_gets_noise_of_its_own_and_no_other_module_any() -> N
     with torch.no_grad():
         model(**batch)
         recording = True
-        with noisy_linear_layers(model, 0.1, seed=4):
+        with noisy_linear_layers(model, 0.1, 4):
             model(**batch)
     for hook in hooks:
         hook.remove()
@@ -77,7 +78,7 @@ def test_every_linear_layer_gets_noise_of_its_own_and_no_other_module_any() -> N
 
 def test_the_noise_is_that_of_the_seed_drawn_in_the_order_of_the_calls() -> None:
     model = nn.Sequential(silent(2), silent(3))
-    with torch.no_grad(), noisy_linear_layers(model, 0.5, seed=11):
+    with torch.no_grad(), noisy_linear_layers(model, 0.5, 11):
         first = model[0](torch.ones(4, 2))
         second = model[1](torch.ones(4, 2))
     generator = torch.Generator().manual_seed(11)
@@ -99,17 +100,17 @@ def test_the_same_seed_gives_the_same_noise_and_another_seed_another() -> None:
 def test_noise_leaves_the_global_generator_alone() -> None:
     layer = silent(8)
     before = torch.get_rng_state()
-    with torch.no_grad(), noisy_linear_layers(layer, 1.0, seed=0):
+    with torch.no_grad(), noisy_linear_layers(layer, 1.0, 0):
         layer(torch.ones(3, 2))
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_hooks_are_gone_afterwards_also_after_an_exception() -> None:
     model = nn.Sequential(silent(2), silent(3))
-    with noisy_linear_layers(model, 1.0, seed=0):
+    with noisy_linear_layers(model, 1.0, 0):
         assert all(layer._forward_hooks for layer in model)
     assert not any(layer._forward_hooks for layer in model)
-    with pytest.raises(KeyError), noisy_linear_layers(model, 1.0, seed=0):
+    with pytest.raises(KeyError), noisy_linear_layers(model, 1.0, 0):
         raise KeyError
     assert not any(layer._forward_hooks for layer in model)
 
@@ -118,14 +119,14 @@ def test_noise_comes_before_hooks_that_were_there() -> None:
     """A head that bounds its output does so by a hook; noise after it would leave the bounds."""
     layer = silent(100)
     layer.register_forward_hook(lambda _module, _inputs, output: output.clamp(-0.5, 0.5))
-    with torch.no_grad(), noisy_linear_layers(layer, 10.0, seed=0):
+    with torch.no_grad(), noisy_linear_layers(layer, 10.0, 0):
         output = layer(torch.ones(4, 2))
     assert output.abs().max() == 0.5
 
 
 def test_noise_is_of_the_outputs_type() -> None:
     layer = silent(4).to(torch.bfloat16)
-    with torch.no_grad(), noisy_linear_layers(layer, 1.0, seed=0):
+    with torch.no_grad(), noisy_linear_layers(layer, 1.0, 0):
         assert layer(torch.ones(1, 2, dtype=torch.bfloat16)).dtype is torch.bfloat16
 
 
@@ -144,6 +145,65 @@ def test_smooth_gradient_is_the_mean_over_the_paths() -> None:
         torch.testing.assert_close(found[name].double(), expected, rtol=1e-5, atol=1e-7)
     weight = "classifier.weight"
     assert not torch.allclose(passes[0][weight], passes[1][weight], rtol=1e-2), "the paths do not differ"
+
+
+@pytest.mark.parametrize("together", [2, 3, 4, 9])
+def test_paths_run_together_give_what_each_gives_in_a_pass_of_its_own(together: int) -> None:
+    model = tiny("bert", dropout=0.0)
+    batch = tiny_batches(model)[0]
+    parameters = dict(model.named_parameters())
+    options = ScoringOptions(noise_std=0.3, paths=4)
+    alone = smooth_gradients(model, batch, parameters, model_loss, options, seed=9)
+    found: dict[str, Tensor] = {}
+    with own_gradients(parameters):
+        stream_smooth_gradients(
+            model, batch, parameters, model_loss, options, 9, found.__setitem__, together=together
+        )
+    largest = max(value.abs().max().item() for value in alone.values())
+    for name, value in alone.items():
+        torch.testing.assert_close(found[name], value, rtol=1e-3, atol=1e-5 * largest)
+
+
+def test_a_model_whose_layers_do_not_all_see_the_rows_falls_back_to_one_path_at_a_time() -> None:
+    model = tiny("deberta-v2", dropout=0.0)  # its projections run on the table of relative positions as well
+    batch = tiny_batches(model)[0]
+    with pytest.raises(NotTogetherError), noisy_linear_layers(model, 0.1, 1, 2):
+        model(
+            **{
+                name: value.repeat(2, 1) if value.dim() == 2 else value.repeat(2)
+                for name, value in batch.items()
+            }
+        )
+    parameters = prunable_parameters(model)
+    request = ScoreRequest(Strategy.parse("LayerSmoothGrad"), ScoringOptions(paths=3))
+    sums = []
+    for together in (1, 3):
+        sweep = Sweep(model.eval(), parameters, [Wanted.of(request)], model_loss, seed=0)
+        sweep.together = together
+        sums.append(next(iter(sweep.run([batch], 0, 1).sums.values())))
+        assert sweep.together == 1
+    for name in parameters:
+        assert torch.equal(sums[0][name], sums[1][name])
+
+
+def test_paths_are_halved_until_they_fit_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny("bert", dropout=0.0)
+    batch = tiny_batches(model)[0]
+    request = ScoreRequest(Strategy.parse("LayerSmoothGrad"), ScoringOptions(paths=8))
+    rows: list[int] = []
+
+    def small_device(model: nn.Module, batch: Batch) -> Tensor:
+        rows.append(len(batch["input_ids"]))
+        if rows[-1] > 8:  # two paths of four rows
+            raise torch.cuda.OutOfMemoryError
+        return model_loss(model, batch)
+
+    sweep = Sweep(model.eval(), prunable_parameters(model), [Wanted.of(request)], small_device, seed=0)
+    sweep.together = 8
+    totals = sweep.run([batch, batch], 0, 1)
+    assert rows == [32, 16, *[8] * 8]
+    assert all(value.sum() > 0 for value in next(iter(totals.sums.values())).values())
+    assert all(parameter.grad is None for parameter in model.parameters())
 
 
 @pytest.mark.parametrize("plain", ["MagGrad", "GradCAM", "GradCAMShift", "GradCAMReLU"])

@@ -20,12 +20,14 @@ from deepcuts.param_stats import ParamStats
 from deepcuts.prunable import linear_layers
 from deepcuts.request import ScoreRequest
 from deepcuts.seeds import derive_seed
-from deepcuts.smoothing import stream_smooth_gradients
+from deepcuts.smoothing import NotTogetherError, stream_smooth_gradients
 from deepcuts.statistics import (
     ActivationMeans,
     Batch,
     LossFunction,
+    Receive,
     activation_means,
+    model_loss,
     own_gradients,
     stream_gradients,
 )
@@ -35,6 +37,7 @@ _Key = TypeVar("_Key", bound=Hashable)
 #: Elements of a block of rows: 256 KiB of float32, so that weights, gradients and one intermediate stay in
 #: the second-level cache.
 _BLOCK = 1 << 16
+_ALL = 1 << 30  # all paths at a time
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,8 @@ class Sweep:
         self.loss_fn = loss_fn
         self.seed = seed
         self.device = next(iter(parameters.values())).device
+        # On a processor nothing is won by it; a loss of somebody else's need not be a mean over the rows.
+        self.together = _ALL if self.device.type == "cuda" and loss_fn is model_loss else 1
         needs_activations = any(w.needs("activation") for w in wanted)
         self.layers = linear_layers(model, list(parameters)) if needs_activations else {}
 
@@ -200,19 +205,41 @@ class Sweep:
         for noise, sharing in grouped([w for w in active if w.smooth], Noise.of).items():
             self._set_dropout(noise.dropout, batch_seed, "smooth")
             options = sharing[0].options
-            with torch.enable_grad(), own_gradients(self.parameters):
+            with torch.enable_grad():
+                self._smooth(batch, checked_loss, options, batch_seed, partial(add, sharing))
+        examples = _batch_size(batch)
+        for wanted in active:
+            totals.count(wanted, examples)
+
+    def _smooth(
+        self, batch: Batch, loss_fn: LossFunction, options: ScoringOptions, seed: int, receive: Receive
+    ) -> None:
+        """Smoothed gradients, with as many paths at a time as the model and the device allow."""
+        # Dropout is drawn anew in every pass, so a path has its own only in a pass of its own.
+        together = 1 if options.dropout else min(self.together, options.paths)
+        received: list[str] = []
+
+        def receive_once(name: str, gradient: Tensor) -> None:
+            received.append(name)
+            receive(name, gradient)
+
+        try:
+            with own_gradients(self.parameters):
                 stream_smooth_gradients(
                     self.model,
                     batch,
                     self.parameters,
-                    checked_loss,
+                    loss_fn,
                     options,
-                    batch_seed,
-                    partial(add, sharing),
+                    seed,
+                    receive_once,
+                    together=together,
                 )
-        examples = _batch_size(batch)
-        for wanted in active:
-            totals.count(wanted, examples)
+        except (torch.cuda.OutOfMemoryError, NotTogetherError) as error:
+            if together == 1 or received:
+                raise
+            self.together = together // 2 if isinstance(error, torch.cuda.OutOfMemoryError) else 1
+            self._smooth(batch, loss_fn, options, seed, receive)
 
     def _set_dropout(self, dropout: bool, batch_seed: int, passes: str) -> None:
         self.model.train(dropout)
