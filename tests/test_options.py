@@ -16,6 +16,7 @@ def test_defaults_are_those_of_the_method() -> None:
         "noise_std": 0.1,
         "paths": 10,
         "dropout": False,
+        "precision": "fp32",
         "padding": False,
         "max_batches": None,
         "max_smooth_batches": None,

@@ -14,10 +14,11 @@ from models import tiny, tiny_batches
 from torch import Tensor, nn
 from transformers import BatchEncoding, PreTrainedModel
 
-from deepcuts import Scores, ScoringOptions, Strategy, score, strategy_names
+from deepcuts import ScoreRequest, Scores, ScoringOptions, Strategy, score, score_requests, strategy_names
 from deepcuts.digests import tensors_digest
 from deepcuts.errors import InputError, ScoringError
 from deepcuts.prunable import prunable_parameters
+from deepcuts.scoring import count_passes
 
 PLAIN = ["LayerMagGrad", "LayerGradCAM", "LayerGradCAMShift", "LayerGradCAMReLU"]
 SMOOTH = ["LayerSmoothGrad", "LayerSmoothGradCAM", "LayerSmoothGradCAMShift", "LayerSmoothGradCAMReLU"]
@@ -754,3 +755,100 @@ def test_distributed_in_a_group_of_one_is_the_same_as_alone(
 def test_distributed_needs_a_process_group(bert: PreTrainedModel, batches: Batches) -> None:
     with pytest.raises(InputError, match=r"distributed: .*initialised first"):
         score(bert, batches, ["LayerMagGrad"], distributed=True)
+
+
+def test_bf16_is_close_to_fp32_and_shares_no_pass_with_it(bert: PreTrainedModel, batches: Batches) -> None:
+    calls: list[bool] = []
+
+    def loss_fn(model: nn.Module, batch: Mapping[str, Any]) -> Tensor:
+        calls.append(torch.is_autocast_enabled("cpu"))
+        return model(**batch).loss
+
+    requests = [
+        ScoreRequest(Strategy.parse(name), ScoringOptions(paths=2, precision=precision))
+        for precision in ("fp32", "bf16")
+        for name in ("LayerMagGrad", "LayerGradCAM", "LayerSmoothGrad", "LayerMagWeight")
+    ]
+    found = score_requests(bert, batches[:1], requests, loss_fn=loss_fn)
+    assert sorted(calls) == [False] * 3 + [True] * 3
+    for full, half in zip(requests[:3], requests[4:7], strict=True):
+        together = torch.cat([found[full][name].flatten() for name in found[full]])
+        other = torch.cat([found[half][name].flatten() for name in found[full]])
+        assert other.dtype is torch.float32
+        assert not torch.equal(together, other)
+        assert torch.corrcoef(torch.stack([together, other]))[0, 1] > 0.99
+    assert same(found[requests[3]], found[requests[7]])
+    assert not torch.is_autocast_enabled("cpu")
+
+
+def test_requests_with_options_of_their_own_are_scored_as_each_alone(
+    bert: PreTrainedModel, batches: Batches
+) -> None:
+    requests = [
+        ScoreRequest(Strategy.parse(name), options)
+        for name in ("LayerGradCAMShift", "GlobalSmoothGradCAMShift", "LayerMagGrad")
+        for options in (
+            ScoringOptions(paths=2),
+            ScoringOptions(paths=2, shift=0.5, padding=True),
+            ScoringOptions(paths=3, noise_std=0.4, max_batches=2, max_smooth_batches=1),
+            ScoringOptions(paths=2, dropout=True),
+        )
+    ]
+    together = score_requests(bert, batches, requests)
+    assert list(together) == requests
+    for request in requests:
+        alone = score(bert, batches, [request.strategy], options=request.options)[str(request.strategy)]
+        assert same(together[request], alone)
+        assert together[request].options == request.strategy.options_read(request.options)
+        assert together[request].batches == alone.batches
+
+
+def test_requests_that_differ_in_what_is_not_read_are_one_score(
+    bert: PreTrainedModel, batches: Batches
+) -> None:
+    calls = 0
+
+    def counting(model: nn.Module, batch: Mapping[str, Any]) -> Tensor:
+        nonlocal calls
+        calls += 1
+        return model(**batch).loss
+
+    shifts = [
+        ScoreRequest(Strategy.parse("LayerMagGrad"), ScoringOptions(shift=shift)) for shift in (0.0, 1.0)
+    ]
+    cams = [
+        ScoreRequest(Strategy.parse("LayerGradCAMShift"), ScoringOptions(shift=shift))
+        for shift in (0.0, 1.0, 9.0)
+    ]
+    found = score_requests(bert, batches, [*shifts, *cams], loss_fn=counting)
+    assert calls == len(batches)
+    name = next(iter(found[shifts[0]]))
+    assert found[shifts[0]][name] is found[shifts[1]][name]
+    assert not torch.equal(found[cams[0]][name], found[cams[2]][name])
+
+
+@pytest.mark.parametrize(
+    ("names", "options", "batches", "expected"),
+    [
+        (["Random", "LayerMagWeight"], {}, 9, 0),
+        (["LayerMagGrad", "GlobalGradCAM", "LayerGradCAMShift"], {}, 9, 9),
+        (["LayerMagGrad"], {"max_batches": 4}, 9, 4),
+        (["LayerSmoothGrad"], {"paths": 3}, 9, 27),
+        (["LayerSmoothGradCAM"], {"paths": 3}, 9, 36),
+        (["LayerSmoothGradCAM", "LayerMagGrad"], {"paths": 3, "max_smooth_batches": 2}, 9, 15),
+    ],
+)
+def test_passes_are_counted_as_they_are_made(
+    bert: PreTrainedModel, names: list[str], options: dict[str, Any], batches: int, expected: int
+) -> None:
+    requests = [ScoreRequest(Strategy.parse(name), ScoringOptions(**options)) for name in names]
+    assert count_passes(requests, batches) == expected
+    calls = 0
+
+    def counting(model: nn.Module, batch: Mapping[str, Any]) -> Tensor:
+        nonlocal calls
+        calls += 1
+        return model(**batch).loss
+
+    score_requests(bert, [tiny_batches(bert)[0]] * batches, requests, loss_fn=counting)
+    assert calls == expected

@@ -111,6 +111,7 @@ class PruneConfig(BaseModel):
     noise_std: float = 0.1
     paths: int = 10
     dropout: bool = False
+    score_precision: Literal["fp32", "bf16"] = "fp32"
     padding: bool = False
 
     trust_remote_code: bool = False
@@ -202,6 +203,7 @@ class PruneConfig(BaseModel):
             noise_std=self.noise_std,
             paths=self.paths,
             dropout=self.dropout,
+            precision=self.score_precision,
             padding=self.padding,
             max_batches=self.score_batches,
             max_smooth_batches=self.smooth_batches,

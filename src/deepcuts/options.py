@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from deepcuts.errors import InputError
 
@@ -18,6 +19,8 @@ class ScoringOptions:
             paper's variance of 0.01.
         paths: η, noisy passes a batch of smoothed scores (eq. 9). Default 10.
         dropout: Whether dropout is on while scoring. Default off.
+        precision: ``"fp32"``, or ``"bf16"`` for autocast in the passes; weights, gradients and sums stay in
+            float32. Default ``"fp32"``.
         padding: Whether padding tokens count in the mean activation. Default left out.
         max_batches: Batches used by scores of one pass; None for all that are given.
         max_smooth_batches: Batches used by smoothed scores; None for all that are given.
@@ -30,6 +33,7 @@ class ScoringOptions:
     noise_std: float = 0.1
     paths: int = 10
     dropout: bool = False
+    precision: Literal["fp32", "bf16"] = "fp32"
     padding: bool = False
     max_batches: int | None = None
     max_smooth_batches: int | None = None
@@ -41,6 +45,8 @@ class ScoringOptions:
             raise InputError("noise_std", self.noise_std, "it must be a finite number, 0 or more")
         if self.paths < 1:
             raise InputError("paths", self.paths, "it must be 1 or more")
+        if self.precision not in ("fp32", "bf16"):
+            raise InputError("precision", self.precision, "it must be fp32 or bf16")
         for name in ("max_batches", "max_smooth_batches"):
             value = getattr(self, name)
             if value is not None and value < 1:

@@ -13,7 +13,7 @@ from deepcuts.request import ScoreRequest
 from deepcuts.scores import ModelIdentity, Scores
 from deepcuts.statistics import Batch, LossFunction, model_loss
 from deepcuts.strategy import Strategy
-from deepcuts.sweep import Noise, Sweep, Wanted, grouped, place, restored
+from deepcuts.sweep import Clean, Noise, Sweep, Wanted, grouped, place, restored
 
 
 def score(
@@ -116,6 +116,6 @@ def count_passes(requests: Sequence[ScoreRequest], batches: int) -> int:
     wanted = [one for one in dict.fromkeys(map(Wanted.of, requests)) if one.needs_data]
     plain = [one for one in wanted if not one.smooth or one.needs("activation")]
     noisy = [one for one in wanted if one.smooth]
-    return sum(longest(sharing) for sharing in grouped(plain, lambda w: w.options.dropout).values()) + sum(
+    return sum(longest(sharing) for sharing in grouped(plain, Clean.of).values()) + sum(
         noise.paths * longest(sharing) for noise, sharing in grouped(noisy, Noise.of).items()
     )

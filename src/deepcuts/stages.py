@@ -22,6 +22,7 @@ from deepcuts.encoding import EncodedTask, ScoringBatches, encode
 from deepcuts.errors import InputError
 from deepcuts.masks import Masks
 from deepcuts.models import load_for_task
+from deepcuts.options import ScoringOptions
 from deepcuts.processes import Processes
 from deepcuts.progress import Advance, Reporter
 from deepcuts.prunable import prunable_parameters
@@ -275,11 +276,13 @@ def finetune_identity(job: Job) -> dict[str, Any]:
 def score_identity(job: Job, dense: str, request: ScoreRequest) -> dict[str, Any]:
     """Everything that the scores of one request depend on; `dense` is the fine-tuning's key."""
     strategy = request.strategy
+    options, default = asdict(strategy.options_read(request.options)), asdict(ScoringOptions())
     return {
         "version": STAGE_VERSION,
         "dense": dense,
         "score": strategy.score,
-        "options": asdict(strategy.options_read(request.options)),
+        # Those at their default are left out, so that a new option doesn't make every score anew.
+        "options": {name: value for name, value in options.items() if value != default[name]},
         "prunable": list(job.parameters),
         "seed": job.config.seed,
         # Without data there are no batches to depend on, nor processes to share them.

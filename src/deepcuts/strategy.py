@@ -79,7 +79,7 @@ class Strategy:
         """
         read = set(self.formula.reads)
         if self.formula.needs:
-            read |= {"dropout", "max_smooth_batches" if self.smooth else "max_batches"}
+            read |= {"dropout", "precision", "max_smooth_batches" if self.smooth else "max_batches"}
         if "activation" in self.formula.needs:
             read.add("padding")
         if self.smooth:

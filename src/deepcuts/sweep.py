@@ -69,17 +69,29 @@ class Wanted:
         return statistic in self.criterion.needs
 
 
+class Clean(NamedTuple):
+    """What the passes without noise depend on."""
+
+    dropout: bool
+    precision: str
+
+    @classmethod
+    def of(cls, wanted: Wanted) -> Clean:
+        """The pass that a score takes its activations from, and its gradient if it is not smoothed."""
+        return cls(wanted.options.dropout, wanted.options.precision)
+
+
 class Noise(NamedTuple):
     """What the noisy passes depend on."""
 
-    dropout: bool
+    clean: Clean
     noise_std: float
     paths: int
 
     @classmethod
     def of(cls, wanted: Wanted) -> Noise:
         """The noisy passes of a smoothed score."""
-        return cls(wanted.options.dropout, wanted.options.noise_std, wanted.options.paths)
+        return cls(Clean.of(wanted), wanted.options.noise_std, wanted.options.paths)
 
 
 def grouped(wanted: Sequence[Wanted], key: Callable[[Wanted], _Key]) -> dict[_Key, list[Wanted]]:
@@ -170,10 +182,11 @@ class Sweep:
 
     def _add_batch(self, totals: Totals, active: Sequence[Wanted], index: int, batch: Batch) -> None:
         batch_seed = derive_seed(self.seed, "batch", index)
-        means: dict[tuple[bool, bool], ActivationMeans] = {}  # by dropout and padding
+        means: dict[tuple[Clean, bool], ActivationMeans] = {}  # by pass, and whether padding counts
 
-        def checked_loss(model: nn.Module, batch: Batch) -> Tensor:
-            loss = self.loss_fn(model, batch)
+        def checked_loss(precision: str, model: nn.Module, batch: Batch) -> Tensor:
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=precision == "bf16"):
+                loss = self.loss_fn(model, batch)
             if not torch.isfinite(loss).all():
                 raise ScoringError(
                     f"the loss of batch {index} is {loss.detach().float().mean():g}; check its data"
@@ -183,30 +196,31 @@ class Sweep:
         def add(sharing: Sequence[Wanted], name: str, gradient: Tensor | None) -> None:
             self._add(totals, sharing, name, gradient, means)
 
-        for dropout, sharing in grouped(active, lambda w: w.options.dropout).items():
-            clean = [w for w in sharing if not w.smooth]
-            needs_gradient = any(w.needs("gradient") for w in clean)
+        for clean, sharing in grouped(active, Clean.of).items():
+            unsmoothed = [w for w in sharing if not w.smooth]
+            needs_gradient = any(w.needs("gradient") for w in unsmoothed)
             paddings = {w.options.padding for w in sharing if w.needs("activation")}
             if not (needs_gradient or paddings):
                 continue
-            self._set_dropout(dropout, batch_seed, "plain")
+            self._set_dropout(clean.dropout, batch_seed, "plain")
             with torch.set_grad_enabled(needs_gradient), ExitStack() as watching:
                 for padding in paddings:
                     watch = activation_means(list(self.layers.values()), _token_mask(batch, padding))
-                    means[dropout, padding] = watching.enter_context(watch)
-                loss = checked_loss(self.model, batch)
+                    means[clean, padding] = watching.enter_context(watch)
+                loss = checked_loss(clean.precision, self.model, batch)
             if needs_gradient:
                 with own_gradients(self.parameters):
-                    stream_gradients(loss, self.parameters, partial(add, clean))
+                    stream_gradients(loss, self.parameters, partial(add, unsmoothed))
             else:
                 for name in self.parameters:
-                    add(clean, name, None)
+                    add(unsmoothed, name, None)
         # One noise at a time: the gradients of all together would be a model each.
         for noise, sharing in grouped([w for w in active if w.smooth], Noise.of).items():
-            self._set_dropout(noise.dropout, batch_seed, "smooth")
+            self._set_dropout(noise.clean.dropout, batch_seed, "smooth")
             options = sharing[0].options
             with torch.enable_grad():
-                self._smooth(batch, checked_loss, options, batch_seed, partial(add, sharing))
+                loss_fn = partial(checked_loss, noise.clean.precision)
+                self._smooth(batch, loss_fn, options, batch_seed, partial(add, sharing))
         examples = _batch_size(batch)
         for wanted in active:
             totals.count(wanted, examples)
@@ -254,7 +268,7 @@ class Sweep:
         sharing: Sequence[Wanted],
         name: str,
         gradient: Tensor | None,
-        means: Mapping[tuple[bool, bool], ActivationMeans],
+        means: Mapping[tuple[Clean, bool], ActivationMeans],
     ) -> None:
         """Add one batch's importances of one tensor, for those that share its gradient."""
         value = self.parameters[name].detach()
@@ -262,7 +276,7 @@ class Sweep:
         for wanted in sharing:
             activation = None
             if wanted.needs("activation"):
-                mean = means[wanted.options.dropout, wanted.options.padding].mean(self.layers[name])
+                mean = means[Clean.of(wanted), wanted.options.padding].mean(self.layers[name])
                 # (out_features, 1) for a weight's rows, (out_features,) for a bias
                 activation = mean.unsqueeze(1) if value.dim() == 2 else mean
             stats = ParamStats(value, gradient if wanted.needs("gradient") else None, activation)

@@ -147,6 +147,10 @@ def prune(
             "--dropout/--no-dropout", help="While scoring (default: off).", rich_help_panel=_SCORING
         ),
     ] = None,
+    score_precision: Annotated[
+        str | None,
+        typer.Option(help="fp32 or bf16, while scoring (default: fp32).", rich_help_panel=_SCORING),
+    ] = None,
     padding: Annotated[
         bool | None,
         typer.Option(

@@ -59,8 +59,15 @@ def _label(fields: Mapping[str, Any], usual: Mapping[str, str], differing: set[s
 
 #: Settings that are studied; others follow from model and task in most grids.
 _TOLD = frozenset(
-    {"scope", "rewind", "shift", "noise_std", "paths", "dropout", "padding", "retrain_epochs"}
-    | {"score_batches", "smooth_batches", "score_batch_size", "retrain_learning_rate", "prunable"}
+    {"scope", "rewind", "shift", "noise_std", "paths", "dropout", "padding", "score_precision"}
+    | {
+        "retrain_epochs",
+        "score_batches",
+        "smooth_batches",
+        "score_batch_size",
+        "retrain_learning_rate",
+        "prunable",
+    }
 )
 
 
