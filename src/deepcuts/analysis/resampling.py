@@ -91,7 +91,7 @@ def _classify(predictions: Array, targets: Array, counts: Array, measures: Seque
 
 
 def _accuracy(confusion: Array) -> Array:
-    return np.trace(confusion, axis1=1, axis2=2) / confusion.sum(axis=(1, 2))
+    return np.asarray(np.trace(confusion, axis1=1, axis2=2) / confusion.sum(axis=(1, 2)))
 
 
 def _matthews(confusion: Array) -> Array:
@@ -101,13 +101,14 @@ def _matthews(confusion: Array) -> Array:
     right = np.trace(confusion, axis1=1, axis2=2)
     covariance = right * rows - (target * predicted).sum(axis=1)
     spread = (rows**2 - (target**2).sum(axis=1)) * (rows**2 - (predicted**2).sum(axis=1))
-    return np.divide(covariance, np.sqrt(spread), out=np.zeros_like(rows), where=spread > 0)
+    found: Array = np.divide(covariance, np.sqrt(spread), out=np.zeros_like(rows), where=spread > 0)
+    return found
 
 
 def _f1(confusion: Array) -> Array:
     right = np.diagonal(confusion, axis1=1, axis2=2)
     named = confusion.sum(axis=2) + confusion.sum(axis=1)
-    each = np.divide(2 * right, named, out=np.zeros_like(named), where=named > 0)
+    each: Array = np.divide(2 * right, named, out=np.zeros_like(named), where=named > 0)
     if confusion.shape[1] == 2:
         return each[:, 1]
     return np.asarray(each.sum(axis=1) / (named > 0).sum(axis=1))
@@ -148,7 +149,8 @@ def _correlate(first: Array, second: Array, counts: Array) -> Array:
     # A constant's deviations are rounding errors; single precision knows no others as small.
     usable = np.minimum(*variances) > 1e-20
     spread = np.sqrt(variances[0] * variances[1])
-    return np.divide(covariance, spread, out=np.zeros_like(covariance), where=usable)
+    found: Array = np.divide(covariance, spread, out=np.zeros_like(covariance), where=usable)
+    return found
 
 
 def _known(functions: dict[str, Any], name: str) -> Any:
