@@ -124,7 +124,7 @@ def write_cell(
 def make_masks(config: Mapping[str, Any], tensors: Mapping[str, tuple[int, ...]]) -> PackedMasks:
     """Masks of exactly the asked share of each tensor; those of like strategies are alike."""
     strategy = Strategy.parse(config["strategy"])
-    common = np.random.default_rng([len(config["data"]["task"]), config["seed"]])
+    common = np.random.default_rng([sum(map(ord, config["data"]["task"])), config["seed"]])
     own = np.random.default_rng([sum(map(ord, strategy.score)), config["seed"]])
     found = {}
     for name, shape in tensors.items():
@@ -233,9 +233,15 @@ def _describe(config: Mapping[str, Any], task: Task, masks: PackedMasks, rows: i
             "digest": hashlib.sha256(task.name.encode()).hexdigest(),
             "train_rows": 10 * rows,
             "dev_rows": rows,
-            "truncated_rows": {"train": 0, "dev": 0},
+            "truncated_rows": 0,
         },
-        "budget": {"density": str(made.density), "asked": f"density {made.density:g}", "scope": "tensor"},
+        "budget": {
+            "asked": f"density {made.density:g}",
+            "density": made.density,
+            "scope": made.scope or strategy.scope,
+            "kept": kept,
+            "prunable": prunable,
+        },
         "kept": {
             "weights": kept,
             "density": kept / prunable,

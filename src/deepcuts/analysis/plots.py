@@ -42,10 +42,6 @@ _SETTINGS: Any = {
     "text.color": INK,
     "axes.edgecolor": MUTED,
     "axes.labelcolor": INK,
-    "axes.titlesize": 9.5,
-    "axes.titleweight": "bold",
-    "axes.titlecolor": INK,
-    "axes.titlelocation": "left",
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.linewidth": 0.7,
@@ -164,7 +160,8 @@ def curves(
     _number_x(axes, ticks, x_names, logarithmic)
     if limits is not None:
         axes.set_ylim(*limits)
-    axes.set(title=title, xlabel=x_title, ylabel=y_title)
+    axes.set(xlabel=x_title, ylabel=y_title)
+    _name_figure(figure, title)
     names = [one.label for one in series] + [level.label for level in levels]
     figure.legend(handles, names, loc="outside lower left", ncols=2)
     return figure
@@ -187,7 +184,8 @@ def matrix(values: Sequence[Sequence[float | None]], names: Sequence[str], *, ti
         for column, value in enumerate(of_row):
             if value is not None:
                 colour = "#ffffff" if value > 0.6 else "#000000"
-                text = f"{value:.2f}".replace("0.", ".", 1) if 0 <= value < 0.995 else f"{value:.2g}"
+                # + 0.0 leaves no minus before .00
+                text = f"{round(value, 2) + 0.0:.2f}".replace("0.", ".", 1).replace("-", "\N{MINUS SIGN}")
                 axes.text(column + 0.5, row + 0.5, text, color=colour, size=7, ha="center", va="center")
     places = [place + 0.5 for place in range(count)]
     axes.set_xticks(places, [str(number) for number in range(1, count + 1)])
@@ -196,7 +194,7 @@ def matrix(values: Sequence[Sequence[float | None]], names: Sequence[str], *, ti
     axes.invert_yaxis()
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
-    figure.suptitle(title, x=0.01, ha="left", size=9.5, weight="bold", color=INK)
+    _name_figure(figure, title)
     return figure
 
 
@@ -246,6 +244,10 @@ def _figure(height: float) -> tuple[Figure, Axes]:
     return figure, figure.add_subplot()
 
 
+def _name_figure(figure: Figure, title: str) -> None:
+    figure.suptitle(title, x=0.01, ha="left", size=9.5, weight="bold")
+
+
 def _draw(axes: Axes, one: Series, moved: Mapping[float, float]) -> Any:
     style = one.style
     xs = sorted(one.points)
@@ -277,12 +279,13 @@ def _draw(axes: Axes, one: Series, moved: Mapping[float, float]) -> Any:
 
 
 def _shift(number: int, count: int, ticks: Sequence[float], logarithmic: bool) -> Any:
-    """Moves x by its series' part of 3 % of the axis."""
-    part = 0.0 if count < 2 else 0.03 * (number / (count - 1) - 0.5)
+    """Moves x by its series' part of 3 % of the axis; where all share one x there is more room."""
+    share = 0.03 if len(ticks) > 1 else 0.3
+    part = 0.0 if count < 2 else share * (number / (count - 1) - 0.5)
     if logarithmic:
-        span = max(ticks) / min(ticks) if len(ticks) > 1 else 2.0
+        span = max(ticks) / min(ticks) if len(ticks) > 1 else 4.0
         return lambda x: x * span**part
-    span = max(ticks) - min(ticks) if len(ticks) > 1 else 1.0
+    span = max(ticks) - min(ticks) if len(ticks) > 1 else 2.0
     return lambda x: x + span * part
 
 

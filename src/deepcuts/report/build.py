@@ -184,7 +184,7 @@ def _performance(
             "How much is kept for how few weights",
             [gallery.pareto(study)],
             [tables.pareto_table(pareto)],
-            "0 % is the constant baseline, 100 % the dense model of the same seed.",
+            "0% is the constant baseline, 100% the dense model of the same seed.",
         ),
         Part(
             "Collapsed runs",
@@ -211,7 +211,7 @@ def _masks(study: Study, gallery: Gallery, files: dict[str, list[Row]], options:
             )
     parts = []
     if pairs:
-        seeds = {density: len(overlaps[density][1]) for density in pairs}
+        counts = sorted({len(seeds) for density, (_, seeds) in overlaps.items() if density in pairs})
         parts.append(
             Part(
                 "Overlap of masks between strategies",
@@ -219,9 +219,8 @@ def _masks(study: Study, gallery: Gallery, files: dict[str, list[Row]], options:
                 [],
                 "Overlap is intersection over union of kept weights. Left, above the diagonal, its mean over "
                 "tensors; below it, the least of any tensor. Right, above the diagonal, Cohen's kappa (0 by "
-                "chance); below it, the mean overlap by chance. Means over the seeds that all strategies have ("
-                + ", ".join(f"{number} at density {density:.3g}" for density, number in seeds.items())
-                + "; 0: the seeds that the pair has). Usual options only. Columns have the numbers of rows.",
+                f"chance); below it, the mean overlap by chance. Means over {_seeds(counts)}. Usual options "
+                "only. Columns have the numbers of rows.",
             )
         )
         shown = [name for name in options.references if name in study.strategies]
@@ -301,9 +300,13 @@ def _provenance_section(cells: Sequence[Cell], studies: Sequence[Study]) -> Sect
         "Failed cells": provenance.failed_rows(cells),
         "Missing cells": provenance.missing_rows(cells),
     }
-    found = [tables.facts_table(caption, rows) for caption, rows in facts.items() if rows]
+    found = {caption: tables.facts_table(caption, rows) for caption, rows in facts.items() if rows}
+    for caption in ("Settings", "Versions and machines"):  # a few rows with many columns
+        found[caption] = tables.turned(found[caption])
     note = "Each cell with its status, options and commit is in tables/cells.csv."
-    return Section("What was run", "what-was-run", [_counts(cells)], [Part("", [], found, note)])
+    return Section(
+        "What was run", "what-was-run", [_counts(cells)], [Part("", [], list(found.values()), note)]
+    )
 
 
 def _agreement_rows(rows: Sequence[Row], about: Row) -> list[Row]:
@@ -318,6 +321,14 @@ def _agreement_rows(rows: Sequence[Row], about: Row) -> list[Row]:
         }
         for row in rows
     ]
+
+
+def _seeds(counts: Sequence[int]) -> str:
+    """Over which seeds overlaps are averaged, from how many all strategies have at each density."""
+    if counts[0] == 0:
+        return "the seeds that all strategies of a density have, or if there is none, those of each pair"
+    number = f"{counts[0]}" if counts[0] == counts[-1] else f"{counts[0]} to {counts[-1]}"
+    return "the one seed that all strategies have" if number == "1" else f"the {number} seeds that all have"
 
 
 def _complete(pairs: dict[float, Any], study: Study) -> dict[float, Any]:

@@ -27,7 +27,7 @@ class Difference:
 
     Attributes:
         value: Mean over the seeds that both have.
-        low: Lower end of the 95 % interval; None where predictions were not kept.
+        low: Lower end of the 95% interval; None where predictions were not kept.
         high: Upper end.
         by_seed: Seed → difference.
     """

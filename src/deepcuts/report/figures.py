@@ -70,7 +70,7 @@ class Gallery:
         ]
         figure = plots.curves(
             series,
-            title=f"{_name(measure)} {PHASES[phase]}",
+            title=f"{_title(measure)} {PHASES[phase]} ({_better(measure)} is better)",
             x_title=_DENSITY if axis == "density" else _COMPRESSION,
             y_title=_y_title(measure),
             levels=levels,
@@ -98,9 +98,9 @@ class Gallery:
         levels = [Level(f"{level:.0%}", 100 * level, line) for level, line in zip(LEVELS, lines, strict=True)]
         figure = plots.curves(
             series,
-            title="Performance kept after retraining",
+            title=f"{_title(study.primary)} kept after retraining",
             x_title=_DENSITY,
-            y_title=f"% of the dense model's {_name(study.primary)}\nabove the baseline",
+            y_title="share of dense performance\nabove the baseline, %",
             levels=levels,
             logarithmic=True,
         )
@@ -276,9 +276,17 @@ def _name(measure: str) -> str:
     return describe(measure).partition(",")[0]
 
 
+def _title(measure: str) -> str:
+    name = _name(measure)
+    return name[0].upper() + name[1:]
+
+
+def _better(measure: str) -> str:
+    return "lower" if measure in LOWER_IS_BETTER else "higher"
+
+
 def _y_title(measure: str) -> str:
-    better = "lower" if measure in LOWER_IS_BETTER else "higher"
-    return f"{describe(measure)}\n({better} is better)"
+    return describe(measure).replace(", ", "\n", 1)
 
 
 def _seeds(study: Study) -> str:

@@ -54,7 +54,7 @@ def environment_rows(cells: Sequence[Cell]) -> list[Row]:
     counts: Counter[str] = Counter(
         json.dumps(_flat_environment(cell.environment or {})) for cell in _done(cells)
     )
-    return [{"cells": count, **json.loads(text)} for text, count in sorted(counts.items())]
+    return [{"cells made so": count, **json.loads(text)} for text, count in sorted(counts.items())]
 
 
 def setting_rows(studies: Sequence[Study]) -> list[Row]:
@@ -142,4 +142,4 @@ def _flat_environment(environment: Mapping[str, Any]) -> Row:
 
 
 def _text(value: Any) -> str:
-    return json.dumps(value) if isinstance(value, (list, tuple, dict)) else str(value)
+    return "none" if value is None else json.dumps(value) if isinstance(value, (list, tuple)) else str(value)

@@ -221,6 +221,6 @@ def _flat_differences(differences: dict[str, dict[str, Difference | None]], meas
     for reference, by_measure in differences.items():
         found = by_measure[measure]
         for part in ("value", "low", "high"):
-            name = f"minus {reference}" + ("" if part == "value" else f", {part} end of 95 % interval")
+            name = f"minus {reference}" + ("" if part == "value" else f", {part} end of 95% interval")
             flat[name] = None if found is None else getattr(found, part)
     return flat

@@ -39,7 +39,7 @@ def summarise(study: Study, replicates: Replicates, seed: int = 0) -> list[str]:
 def interval_text(found: Difference) -> str:
     """The interval of a difference, such as ``"[−0.012, +0.034]"``, on one line."""
     if found.low is None or found.high is None:
-        return "no interval: predictions were not kept"
+        return "no interval"
     return f"[{number(found.low, '+.3f')},\N{NO-BREAK SPACE}{number(found.high, '+.3f')}]"
 
 
@@ -77,7 +77,7 @@ def _at_density(study: Study, density: float, replicates: Replicates, seed: int)
     if same:
         text += f" Within noise of it: {', '.join(same)}."
     if lower:
-        text += f" Beyond noise from it: {'; '.join(lower)}."
+        text += f" Different from it beyond noise: {'; '.join(lower)}."
     if unknown:
         text += f" No interval for: {', '.join(unknown)}."
     if len(means) == 1:

@@ -164,6 +164,16 @@ def facts_table(caption: str, rows: Sequence[Mapping[str, Any]]) -> Table:
     return Table(caption, columns, entries)
 
 
+def turned(table: Table) -> Table:
+    """The table with a column for each row."""
+    columns = [table.columns[0], *(row[0].text for row in table.rows)]
+    rows = [
+        [Entry(name), *(Entry(row[place].text) for row in table.rows)]
+        for place, name in enumerate(table.columns[1:], start=1)
+    ]
+    return Table(table.caption, columns, rows)
+
+
 def measure_note(measures: Sequence[str]) -> str:
     """The measures in full."""
     return "; ".join(describe(name) for name in measures)

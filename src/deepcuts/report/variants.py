@@ -34,8 +34,8 @@ class OptionStudy:
         option: Name of the option.
         usual: Its usual value.
         cells: Value → cells that are done, ascending.
-        references: Label → usual cells of the strategy that the option leads to at a limit, or None where
-            they weren't run; the masks are compared with theirs.
+        references: Label → cells that the option leads to at a limit, where they were run; the masks are
+            compared with theirs.
     """
 
     strategy: str
@@ -89,18 +89,14 @@ def option_studies(study: Study) -> list[OptionStudy]:
             value: sorted((c for c in cells if c.options[option] == value), key=lambda cell: cell.seed)
             for value in values
         }
-        references = {label: study.at(name, density) for label, name in limits(strategy, option).items()} or {
-            f"{study.usual_options[option]}": study.at(strategy, density)
-        }
+        names = limits(strategy, option)
+        references = {label: cells for label, name in names.items() if (cells := study.at(name, density))}
+        if option == "shift" and 0 in by_value and not any("λ = 0" in label for label in references):
+            references[f"{strategy} (λ = 0)"] = by_value[0]
+        if not names:
+            references[f"{strategy} at {study.usual_options[option]:g}"] = study.at(strategy, density)
         found.append(
-            OptionStudy(
-                strategy,
-                density,
-                option,
-                study.usual_options[option],
-                by_value,
-                {label: cells for label, cells in references.items() if cells},
-            )
+            OptionStudy(strategy, density, option, study.usual_options[option], by_value, references)
         )
     return found
 
