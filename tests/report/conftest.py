@@ -8,6 +8,7 @@ import pytest
 from stores import small_store
 
 from deepcuts.grid.records import read_cells
+from deepcuts.report import write_report
 from deepcuts.report.cells import Cell, load_cell
 from deepcuts.report.studies import Study, find_studies
 
@@ -26,3 +27,11 @@ def cells(store: Path) -> list[Cell]:
 def studies(cells: list[Cell]) -> list[Study]:
     """CoLA, STS-B, and STS-B rewound to the fine-tuned weights."""
     return find_studies(cells)
+
+
+@pytest.fixture(scope="session")
+def built(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report on it."""
+    folder = tmp_path_factory.mktemp("built")
+    write_report(store, folder, grid="small", replicates=100)
+    return folder

@@ -213,6 +213,7 @@ def save(figure: Figure, folder: Path, name: str) -> str:
         drawn = io.StringIO()
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(drawn, format="svg", metadata=nothing)
+        figure.set_layout_engine("none")  # it is laid out by now, and that takes long
         write_atomically(
             folder / f"{name}.png",
             lambda path: figure.savefig(path, format="png", dpi=180, metadata={"Software": None}),
