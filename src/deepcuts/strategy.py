@@ -72,11 +72,9 @@ class Strategy:
         smooth_name = self.formula.smooth_name
         return smooth_name if self.smooth and smooth_name else self.criterion
 
-    def options_read(self, options: ScoringOptions) -> ScoringOptions:
-        """The same options, with every one that this strategy's score doesn't read at its default.
-
-        Two scores of one model on the same batches are equal if these are.
-        """
+    @property
+    def reads(self) -> frozenset[str]:
+        """The fields of `ScoringOptions` that can change this strategy's score."""
         read = set(self.formula.reads)
         if self.formula.needs:
             read |= {"dropout", "precision", "max_smooth_batches" if self.smooth else "max_batches"}
@@ -84,7 +82,14 @@ class Strategy:
             read.add("padding")
         if self.smooth:
             read |= {"noise_std", "paths"}
-        return ScoringOptions(**{name: getattr(options, name) for name in read})
+        return frozenset(read)
+
+    def options_read(self, options: ScoringOptions) -> ScoringOptions:
+        """The same options, with every one that this strategy's score doesn't read at its default.
+
+        Two scores of one model on the same batches are equal if these are.
+        """
+        return ScoringOptions(**{name: getattr(options, name) for name in self.reads})
 
     @property
     def formula(self) -> Criterion:

@@ -1,0 +1,182 @@
+"""The cells of a store as a report sees them: what each is, what it found, or that it is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from deepcuts import run_folder, tensor_file
+from deepcuts.errors import FileFormatError, InputError
+from deepcuts.grid.records import CellRecord
+from deepcuts.options import ScoringOptions
+from deepcuts.saving import RESULT_VERSION
+from deepcuts.strategy import Strategy
+
+Array = np.ndarray[Any, Any]
+Phase = Literal["pruned", "retrained"]
+
+#: Phase → what it is called in sentences and titles.
+PHASES: dict[Phase, str] = {"retrained": "after retraining", "pruned": "before retraining"}
+#: The paper's strategies in the order in which they are shown; others follow, controls come last.
+PAPER_ORDER = (
+    "LayerMagWeight",
+    "GlobalMagWeight",
+    "LayerMagGrad",
+    "LayerGradCAM",
+    "LayerGradCAMShift",
+    "LayerSmoothGrad",
+    "LayerSmoothGradCAM",
+    "LayerSmoothGradCAMShift",
+)
+_SCORING = {field.name for field in fields(ScoringOptions)}
+_RENAMED = {
+    "max_batches": "score_batches",
+    "max_smooth_batches": "smooth_batches",
+    "precision": "score_precision",
+}
+# What a setting does not consist of: what names a curve and a point on it, and what changes no number.
+_NOT_SETTINGS = {
+    "model",
+    "data",
+    "strategy",
+    "compression",
+    "density",
+    "sparsity",
+    "seed",
+    "trust_remote_code",
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell.
+
+    Attributes:
+        record: Where it is in the store, and its status.
+        model: Short name of the model.
+        task: Short name of the task.
+        strategy: Name of the strategy.
+        seed: Seed.
+        options: The options of scoring that this strategy reads, by their name in the configuration.
+        setting: Every other part of its configuration.
+        result: Its result; None unless it is done.
+        environment: What it was made with; None unless it is done.
+    """
+
+    record: CellRecord
+    model: str
+    task: str
+    strategy: str
+    seed: int
+    options: Mapping[str, Any]
+    setting: Mapping[str, Any]
+    result: Mapping[str, Any] | None
+    environment: Mapping[str, Any] | None
+
+    @property
+    def found(self) -> Mapping[str, Any]:
+        """The result of a cell that is done."""
+        if self.result is None:
+            raise InputError(
+                "cell", self.record.key, f"it is {self.record.status}; only a done one has a result"
+            )
+        return self.result
+
+    @property
+    def budget(self) -> str:
+        """How its budget was asked for, such as ``"density 0.147"``."""
+        config = self.record.config
+        names = ("density", "compression", "sparsity")
+        return next(f"{name} {config[name]:g}" for name in names if config.get(name) is not None)
+
+    @property
+    def density(self) -> float:
+        """Share of the prunable weights that a done cell keeps, to six digits."""
+        return round(float(self.found["kept"]["density"]), 6)
+
+    @property
+    def is_control(self) -> bool:
+        """Whether its strategy is a control."""
+        return is_control(self.strategy)
+
+    @property
+    def mask_file(self) -> Path:
+        """Its masks; the file may be missing."""
+        return self.record.folder / run_folder.MASKS
+
+    def predictions(self) -> dict[str, Array] | None:
+        """``dense``, ``pruned`` and ``retrained``, ``(rows, outputs)``, and ``targets``; None if not kept."""
+        path = self.record.folder / run_folder.PREDICTIONS
+        if not path.is_file():
+            return None
+        tensors, _ = tensor_file.load(path, "predictions")
+        return {name: tensor.numpy() for name, tensor in tensors.items()}
+
+
+def is_control(strategy: str) -> bool:
+    """Whether a strategy is a control: random, or the worst weights kept."""
+    return strategy.startswith("Inverted") or strategy.removeprefix("Global") == "Random"
+
+
+def strategy_order(strategy: str) -> tuple[bool, int, str]:
+    """Sort key: the paper's strategies as the paper lists them, then others, then controls."""
+    place = PAPER_ORDER.index(strategy) if strategy in PAPER_ORDER else len(PAPER_ORDER)
+    return is_control(strategy), place, strategy
+
+
+def load_cell(record: CellRecord) -> Cell:
+    """Read what a report needs of one cell.
+
+    Raises:
+        FileFormatError: Its result can't be read, or has a format that this version doesn't know.
+    """
+    config, result, environment = record.config, None, None
+    if record.status == "done":
+        try:
+            result, environment = record.result, record.environment
+        except (OSError, ValueError) as error:
+            raise FileFormatError(f"{record.folder}: a cell's files can't be read ({error})") from None
+        if result.get("format") != RESULT_VERSION:
+            raise FileFormatError(
+                f"{record.folder}: its result has format {result.get('format')!r}; this version reads "
+                f"format {RESULT_VERSION}"
+            )
+    options = options_read(config)
+    scoring = {_RENAMED.get(name, name) for name in _SCORING} | {"score_batch_size"}
+    setting = {name: value for name, value in config.items() if name not in _NOT_SETTINGS | scoring}
+    data = config["data"]
+    task = result["task"]["name"] if result else data["task"] or Path(data["train"]).stem
+    return Cell(
+        record=record,
+        model=short_name(str(config["model"])),
+        task=str(task),
+        strategy=str(config["strategy"]) if result is None else str(result["strategy"]),
+        seed=int(config["seed"]),
+        options=options,
+        setting=setting,
+        result=result,
+        environment=environment,
+    )
+
+
+def options_read(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of scoring in a configuration that can change its strategy's scores."""
+    strategy = Strategy.parse(str(config["strategy"]))
+    read = [_RENAMED.get(name, name) for name in strategy.reads]
+    if strategy.formula.needs:
+        read.append("score_batch_size")
+    return {name: config[name] for name in sorted(read) if name in config}
+
+
+def short_name(name: str) -> str:
+    """A model's name; of a path its last part."""
+    return Path(name).name if Path(name).is_absolute() else name
+
+
+def seeds_of(cells: Sequence[Cell]) -> list[int]:
+    """The seeds of cells, ascending, each once."""
+    return sorted({cell.seed for cell in cells})

@@ -1,0 +1,119 @@
+"""Differences between strategies, with paired bootstrap intervals over the dev rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from deepcuts.analysis.resampling import draw_counts, interval, measure_resamples
+from deepcuts.errors import MismatchError
+from deepcuts.report.cells import PHASES, Array, Cell, Phase
+from deepcuts.report.studies import Study
+
+#: From so many seeds on, they are resampled as well.
+SEEDS_TO_RESAMPLE = 3
+# Files hold single precision; a measure found from them is far nearer to the one in the result.
+_TOLERANCE = 1e-3
+
+#: (key of a cell, phase) → measure → its value on the dev rows, then on every resample of them.
+Replicates = Mapping[tuple[str, Phase], Mapping[str, Array]]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much higher one strategy measures than another, on the same seeds.
+
+    Attributes:
+        value: Mean over the seeds that both have.
+        low: Lower end of the 95% interval; None where predictions were not kept.
+        high: Upper end.
+        by_seed: Seed → difference.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    by_seed: Mapping[int, float]
+
+    @property
+    def within_noise(self) -> bool | None:
+        """Whether the interval holds 0; None where there is none."""
+        return None if self.low is None or self.high is None else self.low <= 0 <= self.high
+
+
+def replicate(study: Study, replicates: int, seed: int = 0) -> Replicates:
+    """Measure the usual cells of a study on the same resamples of their dev rows.
+
+    Cells that kept no predictions are left out.
+
+    Raises:
+        MismatchError: Two cells have other dev rows, or predictions that don't give the measures in the
+            result beside them.
+    """
+    found: dict[tuple[str, Phase], Mapping[str, Array]] = {}
+    targets: Array | None = None
+    counts: Array | None = None
+    for cell in study.done:
+        predictions = cell.predictions()
+        if predictions is None:
+            continue
+        if targets is None or counts is None:
+            targets = predictions["targets"]
+            counts = draw_counts(len(targets), replicates, seed)
+        elif not np.array_equal(targets, predictions["targets"]):
+            raise MismatchError(
+                f"{cell.record.folder}: its dev rows are not those of the study's other cells"
+            )
+        for phase in PHASES:
+            measures = measure_resamples(study.kind, predictions[phase], targets, counts, study.measures)
+            _check(cell, phase, measures)
+            found[cell.record.key, phase] = measures
+    return found
+
+
+def difference(
+    first: Sequence[Cell],
+    second: Sequence[Cell],
+    phase: Phase,
+    measure: str,
+    replicates: Replicates,
+    seed: int = 0,
+) -> Difference | None:
+    """Compare the cells of two strategies of one study and density, seed by seed.
+
+    Each replicate measures both strategies, and all seeds, on the same resampled rows. With
+    `SEEDS_TO_RESAMPLE` shared seeds or more it draws the seeds anew as well.
+
+    Returns:
+        First minus second; None where no seed is shared.
+    """
+    by_seed = [{cell.seed: cell for cell in cells} for cells in (first, second)]
+    shared = sorted(by_seed[0].keys() & by_seed[1].keys())
+    if not shared:
+        return None
+    pairs = [(by_seed[0][seed], by_seed[1][seed]) for seed in shared]
+    values = {cell.seed: cell.found[phase][measure] - other.found[phase][measure] for cell, other in pairs}
+    value = float(np.mean(list(values.values())))
+    keys = [((cell.record.key, phase), (other.record.key, phase)) for cell, other in pairs]
+    if any(key not in replicates for pair in keys for key in pair):
+        return Difference(value, None, None, values)
+    # (seeds, 1 + replicates)
+    differences = np.stack([replicates[one][measure] - replicates[other][measure] for one, other in keys])
+    if len(shared) >= SEEDS_TO_RESAMPLE:
+        weights = draw_counts(len(shared), differences.shape[1] - 1, seed + 1).T / len(shared)
+    else:
+        weights = np.full_like(differences, 1 / len(shared))
+    low, high = interval((differences * weights).sum(axis=0)[1:])
+    return Difference(value, low, high, values)
+
+
+def _check(cell: Cell, phase: Phase, measures: Mapping[str, Array]) -> None:
+    for name, values in measures.items():
+        stated = cell.found[phase][name]
+        if abs(float(values[0]) - stated) > _TOLERANCE * max(1.0, abs(stated)):
+            raise MismatchError(
+                f"{cell.record.folder}: its predictions give {name} {float(values[0]):.4f} "
+                f"{PHASES[phase]}, its result says {stated:.4f}"
+            )

@@ -1,0 +1,143 @@
+"""Studies of one option of scoring, such as λ or the noise: performance and masks against its value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+from typing import Any
+
+from deepcuts.packed import PackedMasks
+from deepcuts.report.cells import Cell
+from deepcuts.report.overlaps import compare_masks
+from deepcuts.report.studies import Study
+from deepcuts.strategy import Strategy
+
+#: Option → what it is called in figures.
+TITLES = {
+    "shift": "shift λ",
+    "noise_std": "noise, standard deviation",
+    "paths": "noisy passes a batch, η",
+    "score_batches": "batches scored",
+    "smooth_batches": "batches scored",
+    "score_batch_size": "rows a batch while scoring",
+}
+
+
+@dataclass(frozen=True)
+class OptionStudy:
+    """Cells of one strategy and density that differ in one option of scoring and the seed alone.
+
+    Attributes:
+        strategy: Name of the strategy.
+        density: Share kept.
+        option: Name of the option.
+        usual: Its usual value.
+        cells: Value → cells that are done, ascending.
+        references: Label → cells that the option leads to at a limit, where they were run; the masks are
+            compared with theirs.
+    """
+
+    strategy: str
+    density: float
+    option: str
+    usual: Any
+    cells: Mapping[Any, Sequence[Cell]]
+    references: Mapping[str, Sequence[Cell]]
+
+    @property
+    def title(self) -> str:
+        """The option's name in figures."""
+        return TITLES.get(self.option, self.option.replace("_", " "))
+
+    def overlaps(self, reference: str) -> dict[Any, list[tuple[float, float]]]:
+        """Value → per shared seed, the overlap of kept weights with the reference's mask, and by chance."""
+        masks = {
+            cell.seed: PackedMasks.load(cell.mask_file)
+            for cell in self.references[reference]
+            if cell.mask_file.is_file()
+        }
+        found: dict[Any, list[tuple[float, float]]] = {}
+        for value, cells in self.cells.items():
+            for cell in cells:
+                if cell.seed in masks and cell.mask_file.is_file():
+                    overlap = compare_masks(PackedMasks.load(cell.mask_file), masks[cell.seed])
+                    found.setdefault(value, []).append((overlap.overall, overlap.overall_chance))
+        return found
+
+
+def option_studies(study: Study) -> list[OptionStudy]:
+    """Every strategy and density of a study at which one option was varied and the others were not."""
+    found = []
+    variants = [cell for cell in study.variants if cell.result is not None]
+    places: dict[tuple[str, float, str], None] = {}
+    for cell in variants:
+        odd = [name for name, value in cell.options.items() if value != study.usual_options[name]]
+        if len(odd) == 1:
+            places[cell.strategy, cell.density, odd[0]] = None
+    for strategy, density, option in sorted(places):
+        cells = [
+            cell
+            for cell in (*study.at(strategy, density), *variants)
+            if (cell.strategy, cell.density) == (strategy, density)
+            and all(
+                cell.options[name] == study.usual_options[name] for name in cell.options if name != option
+            )
+        ]
+        values = sorted({cell.options[option] for cell in cells})
+        by_value = {
+            value: sorted((c for c in cells if c.options[option] == value), key=lambda cell: cell.seed)
+            for value in values
+        }
+        names = limits(strategy, option)
+        references = {label: cells for label, name in names.items() if (cells := study.at(name, density))}
+        if option == "shift" and 0 in by_value and not any("λ = 0" in label for label in references):
+            references[f"{strategy} (λ = 0)"] = by_value[0]
+        if not names:
+            references[f"{strategy} at {study.usual_options[option]:g}"] = study.at(strategy, density)
+        found.append(
+            OptionStudy(strategy, density, option, study.usual_options[option], by_value, references)
+        )
+    return found
+
+
+def limits(strategy: str, option: str) -> dict[str, str]:
+    """What a strategy becomes at the limits of an option: label → name of a strategy.
+
+    With λ → ∞ the factor a + λ is the same for all rows, which leaves weight times gradient; with λ = 0 it
+    is Grad-CAM's. Without noise, smoothing leaves weight times gradient too (on as many batches).
+    """
+    parsed = Strategy.parse(strategy)
+    if option == "shift":
+        names = {
+            "λ → ∞": str(replace(parsed, criterion="MagGrad")),
+            "λ = 0": str(replace(parsed, criterion="GradCAM")),
+        }
+    elif option == "noise_std":
+        names = {"no noise": str(replace(parsed, criterion="MagGrad", smooth=False))}
+    else:
+        names = {}
+    return {f"{name} ({limit})": name for limit, name in names.items()}
+
+
+def option_rows(found: OptionStudy, measures: Sequence[str]) -> list[dict[str, Any]]:
+    """The numbers of an option study, one row a value: means over seeds, and overlaps with the references."""
+    overlaps = {label: found.overlaps(label) for label in found.references}
+    rows = []
+    for value, cells in found.cells.items():
+        row: dict[str, Any] = {
+            "strategy": found.strategy,
+            "density": found.density,
+            "option": found.option,
+            "value": value,
+            "seeds": " ".join(str(cell.seed) for cell in cells),
+        }
+        for phase in ("pruned", "retrained"):
+            for name in measures:
+                row[f"{phase} {name}"] = fmean(float(cell.found[phase][name]) for cell in cells)
+        for label, by_value in overlaps.items():
+            if value in by_value:
+                row[f"kept IoU with {label}"] = fmean(iou for iou, _ in by_value[value])
+                row["kept IoU by chance"] = fmean(chance for _, chance in by_value[value])
+        rows.append(row)
+    return rows
