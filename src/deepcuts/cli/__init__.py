@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from deepcuts.cli import compare, demo, evaluate, inspect, prune, strategies
+from deepcuts.cli import compare, demo, evaluate, export, inspect, prune, strategies
 from deepcuts.errors import DeepcutsError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app.command("prune")(prune.prune)
 app.command("evaluate")(evaluate.evaluate)
 app.command("inspect")(inspect.inspect)
 app.command("compare")(compare.compare)
+app.command("export")(export.export)
 app.command("strategies")(strategies.strategies)
 app.command("demo")(demo.demo)
 
