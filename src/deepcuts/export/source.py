@@ -66,6 +66,8 @@ def load_source(path: str, *, masks: Path | None = None, trust_remote_code: bool
             found = Masks.load(mask_file(Path(folder)))
         else:
             found = masks_from_zeros(model)
+    parameters = found.parameters_of(model)
+    found = Masks({name: found[name] for name, _ in model.named_parameters() if name in parameters})
     held = HeldMasks(model, found)
     held.verify()
     held.apply()  # a cut weight may be −0, which no format keeps
@@ -97,7 +99,7 @@ def masks_from_zeros(model: Any) -> Masks:
         InputError: No weight that may be cut is 0, or the architecture is not known.
     """
     kept = {
-        name: tensor_bytes(parameter).reshape(parameter.numel(), -1).any(dim=1).reshape(parameter.shape)
+        name: (tensor_bytes(parameter).view(parameter.numel(), -1) != 0).any(dim=1).view(parameter.shape)
         for name, parameter in prunable_parameters(model).items()
     }
     masks = {name: mask for name, mask in kept.items() if not bool(torch.all(mask))}
