@@ -10,16 +10,19 @@ from pathlib import Path
 import pytest
 import torch
 from models import tiny_batches
-from pruned_models import same_bits, tiny_pruned
+from pruned_models import pruned_run, same_bits, tiny_pruned
 from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoModelForSequenceClassification
 
 import deepcuts.transformers_plugin as plugin
+from deepcuts import load_pruned
 from deepcuts.errors import FileFormatError, InvariantError
 from deepcuts.export.folders import save_dense, save_sparse
-from deepcuts.models import load_encoder
+from deepcuts.export.formats import export
+from deepcuts.models import load_encoder, load_for_task
 from deepcuts.prunable import ARCHITECTURES
 from deepcuts.sparse_checkpoint import read_sparse
+from deepcuts.tasks import TASKS
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +116,18 @@ def test_our_own_loaders_give_a_plain_model(saved: Path, tmp_path: Path) -> None
     save_dense(model, tmp_path / "dense")
     assert "quantization_config" not in json.loads((tmp_path / "dense" / "config.json").read_text())
     assert same_bits(load(tmp_path / "dense").state_dict(), tiny_pruned()[0].state_dict())
+
+
+def test_a_pruned_model_may_be_the_start_of_another_run(tmp_path: Path) -> None:
+    """A head of another task is left out, and what is saved then is dense."""
+    run = pruned_run(tmp_path / "run", num_labels=5)
+    export(str(run), "sparse", tmp_path / "sparse")
+    expected, _ = load_pruned(run)
+    model, _ = load_for_task(str(tmp_path / "sparse"), TASKS["sst2"], seed=0)
+    assert model.config.num_labels == 2
+    assert same_bits(model.bert.state_dict(), expected.bert.state_dict())
+    model.save_pretrained(tmp_path / "dense")
+    assert "quantization_config" not in json.loads((tmp_path / "dense" / "config.json").read_text())
 
 
 def test_many_files_are_checked_together(saved: Path, tmp_path: Path) -> None:
