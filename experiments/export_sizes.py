@@ -1,7 +1,7 @@
 """Sizes of the sparse and the packed format for the shapes of BERT-base, for the table in docs/deploy.md.
 
-Weights as `BertConfig` initialises them (normal with deviation 0.02, biases 0, normalisations 1 and 0), with a
-random mask; coded by the same functions as `deepcuts export`. Prints one JSON object a line.
+Weights as `BertConfig` initialises them (normal with deviation 0.02, biases 0, normalisations 1 and 0), with
+a random mask; coded by the same functions as `deepcuts export`. Prints one JSON object a line.
 
     python experiments/export_sizes.py
 """
@@ -24,23 +24,28 @@ generator = np.random.default_rng(0)
 
 
 def normal(count: int) -> Numbers:
+    """Weights as BERT's are initialised."""
     return generator.standard_normal(count, dtype=np.float32) * np.float32(0.02)
 
 
 def bfloat16(numbers: Numbers) -> np.ndarray[Any, np.dtype[np.uint16]]:
+    """The bits of numbers rounded to bfloat16."""
     bits = numbers.view(np.uint32)
     return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)  # to the nearest, ties to even
 
 
 def packed(numbers: np.ndarray[Any, Any]) -> int:
+    """Bytes that numbers take in the packed format."""
     return sum(len(compress(plane)) for plane in to_planes(numbers.view(np.uint8), numbers.itemsize))
 
 
 def entropy(share: float) -> float:
+    """Bits that say whether a weight is kept, on average."""
     return float(sum(-p * np.log2(p) for p in (share, 1 - share) if p > 0))
 
 
 def main() -> None:
+    """Print a line for each density and type."""
     tensors = [size for a, b in LINEAR * LAYERS + [(HIDDEN, HIDDEN)] for size in (a * b, b)]  # weight, bias
     norms = HIDDEN * (2 * LAYERS + 1)
     others = np.concatenate(
