@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from deepcuts.budget import Budget as Budget
     from deepcuts.criteria import criterion as criterion
     from deepcuts.errors import DeepcutsError as DeepcutsError
+    from deepcuts.export.source import load_pruned as load_pruned
     from deepcuts.masking import apply_masks as apply_masks
     from deepcuts.masking import masked as masked
     from deepcuts.masking import verify_masks as verify_masks
@@ -43,6 +44,7 @@ _HOMES = {
     "Strategy": "strategy",
     "apply_masks": "masking",
     "criterion": "criteria",
+    "load_pruned": "export.source",
     "masked": "masking",
     "protected_parameters": "prunable",
     "prunable_parameters": "prunable",

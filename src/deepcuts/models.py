@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -81,17 +82,21 @@ def load_for_task(
                 **where,
             )
     _check_encoder(name, model, report)
+    _make_plain(model)
     if task.output_range:
         bound_output(model, *task.output_range)
     return model, load_tokenizer(name, trust_remote_code=trust_remote_code)
 
 
-def load_finetuned(name: str, *, trust_remote_code: bool = False) -> tuple[nn.Module, Any]:
+def load_finetuned(
+    name: str, *, trust_remote_code: bool = False, dtype: torch.dtype | str = torch.float32
+) -> tuple[nn.Module, Any]:
     """A model with its trained head, as a run saves it or from elsewhere, and its tokenizer.
 
     Args:
         name: See `resolve_model`.
         trust_remote_code: Whether code that comes with the model may run.
+        dtype: Type of the weights in memory; ``"auto"`` for that of the file.
 
     Raises:
         ModelError: The model can't be found or loaded, or has no trained head.
@@ -101,13 +106,18 @@ def load_finetuned(name: str, *, trust_remote_code: bool = False) -> tuple[nn.Mo
     source = resolve_model(name)
     with _loading(name, source) as where:
         model, report = AutoModelForSequenceClassification.from_pretrained(
-            source, trust_remote_code=trust_remote_code, output_loading_info=True, **_SAFE, **where
+            source,
+            trust_remote_code=trust_remote_code,
+            output_loading_info=True,
+            **{**_SAFE, "dtype": dtype},
+            **where,
         )
     missing = sorted(report["missing_keys"])
     if missing:
         raise ModelError(
             f"model: {name!r} is not trained for a task: its file lacks {', '.join(missing[:3])}"
         )
+    _make_plain(model)
     bounds = getattr(model.config, CONFIG_KEY, None)
     if bounds is not None:
         bound_output(model, *bounds)
@@ -127,6 +137,7 @@ def load_encoder(name: str, *, trust_remote_code: bool = False) -> nn.Module:
         model: nn.Module = AutoModelForSequenceClassification.from_pretrained(
             source, trust_remote_code=trust_remote_code, **_SAFE, **where
         )
+    _make_plain(model)
     return model
 
 
@@ -178,6 +189,7 @@ def _loading(name: str, source: str) -> Iterator[dict[str, Any]]:
     """
     from transformers.utils import logging
 
+    importlib.import_module("deepcuts.transformers_plugin")  # the sparse format is loaded like any other
     problem = None if Path(source).is_dir() else hub_problem(source, "model")
 
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
@@ -198,6 +210,13 @@ def _loading(name: str, source: str) -> Iterator[dict[str, Any]]:
         logging.set_verbosity(level)
         if bars:
             logging.enable_progress_bar()
+
+
+def _make_plain(model: Any) -> None:
+    """Let a model of the sparse format be saved dense again: what a pipeline makes of it is another model."""
+    from deepcuts.transformers_plugin import make_plain
+
+    make_plain(model)
 
 
 def _check_encoder(name: str, model: Any, report: dict[str, Any]) -> None:

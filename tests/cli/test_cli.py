@@ -313,7 +313,9 @@ def test_strategies_lists_each_with_formula_and_cost(run: Run) -> None:
     assert "|w · mean(g) · (a + λ)|" in out
 
 
-@pytest.mark.parametrize("command", ["prune", "evaluate", "inspect", "compare", "strategies", "demo"])
+@pytest.mark.parametrize(
+    "command", ["prune", "evaluate", "inspect", "compare", "export", "strategies", "demo"]
+)
 def test_help_has_an_example(command: str, run: Run) -> None:
     status, out, _ = run(command, "--help")
     assert status == 0

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from deepcuts.cli import compare, demo, evaluate, grid, inspect, prune, report, strategies
+from deepcuts.cli import compare, demo, evaluate, export, grid, inspect, prune, report, strategies
 from deepcuts.errors import DeepcutsError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app.command("inspect")(inspect.inspect)
 app.command("grid")(grid.grid)
 app.command("compare")(compare.compare)
 app.command("report")(report.report)
+app.command("export")(export.export)
 app.command("strategies")(strategies.strategies)
 app.command("demo")(demo.demo)
 

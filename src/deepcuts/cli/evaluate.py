@@ -10,7 +10,8 @@ import typer
 
 def evaluate(
     model: Annotated[
-        str, typer.Argument(help="A run folder, or a folder or Hub name of a fine-tuned model.")
+        str,
+        typer.Argument(help="A run folder, a folder or Hub name of a fine-tuned model, or a packed file."),
     ],
     task: Annotated[
         str | None, typer.Option(help="sst2, cola, stsb or minimal-pairs (default: a run's own).")
@@ -51,11 +52,12 @@ def evaluate(
     task_data = source.load()
     quiet_libraries()
     from deepcuts.encoding import encode
-    from deepcuts.models import check_fits, load_finetuned
+    from deepcuts.export.source import load_pruned
+    from deepcuts.models import check_fits
     from deepcuts.tasks import baseline
     from deepcuts.training import evaluate as measure
 
-    loaded, tokenizer = load_finetuned(model, trust_remote_code=trust_remote_code)
+    loaded, tokenizer = load_pruned(model, trust_remote_code=trust_remote_code)
     check_fits(loaded, task_data.task)
     length = max_length or (saved["max_length"] if saved is not None else 128)
     encoded = encode(task_data, tokenizer, loaded, length)

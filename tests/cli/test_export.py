@@ -1,0 +1,84 @@
+"""`deepcuts export` as a person runs it, on a run that `deepcuts prune` made."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from runs import config
+
+from deepcuts import Masks
+
+
+def deepcuts(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "deepcuts", *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a finished run in ``run``."""
+    home = tmp_path_factory.mktemp("home")
+    config(home)  # writes the model and the two files
+    done = deepcuts(
+        "prune", "--model", home / "model", "--train", home / "train.csv", "--dev", home / "dev.csv",
+        "--text", "text", "--label", "target", "--density", 0.3, "--epochs", "1+1", "-o", home / "run",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return home
+
+
+def measure(home: Path, model: Path) -> dict[str, float]:
+    done = deepcuts(
+        "evaluate", model, "--json", "--train", home / "train.csv", "--dev", home / "dev.csv",
+        "--text", "text", "--label", "target",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)["model"]
+
+
+def test_sparse_and_packed_keep_the_dev_measure_to_the_last_digit(home: Path, tmp_path: Path) -> None:
+    expected = measure(home, home / "run")
+    result = json.loads((home / "run" / "result.json").read_text())
+    assert expected == pytest.approx(result["retrained"])
+    done = deepcuts("export", home / "run", "--format", "packed", "-o", tmp_path / "packed")
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+    done = deepcuts("export", tmp_path / "packed", "-o", tmp_path / "sparse")
+    assert done.returncode == 0, done.stderr
+    masks = Masks.load(home / "run" / "masks.safetensors")
+    rows = {line.split("  ")[1]: line for line in done.stdout.splitlines() if line.startswith("  ")}
+    assert f"{4 * masks.total:,}" in rows["dense, with zeros"]
+    assert f"{4 * masks.kept:,}" in rows["sparse, as written"]
+    assert f"{4 * masks.kept:,}" in rows["entropy limit"]
+    assert measure(home, tmp_path / "packed") == expected
+    assert measure(home, tmp_path / "sparse") == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--format", "gguf"], "format: got 'gguf'"),
+        (["--dtype", "int8"], "dtype: got 'int8'"),
+        (["--masks", "nowhere.safetensors"], "masks: got 'nowhere.safetensors'"),
+    ],
+)
+def test_bad_input_is_one_message_and_status_2(
+    home: Path, tmp_path: Path, options: list[str], expected: str
+) -> None:
+    done = deepcuts("export", home / "run", "-o", tmp_path / "out", *options)
+    assert done.returncode == 2
+    assert done.stderr.startswith("deepcuts: ")
+    assert expected in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_that_is_no_packed_model_is_refused(home: Path, tmp_path: Path) -> None:
+    done = deepcuts("export", home / "run" / "masks.safetensors", "-o", tmp_path / "out")
+    assert done.returncode == 2
+    assert "holds 'masks', not packed model" in done.stderr
