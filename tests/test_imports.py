@@ -24,7 +24,7 @@ TIERS = [
     ["prunable", "tensor_file"],
     ["packed"],
     ["budget", "scores", "masks"],
-    ["statistics", "selection", "masking", "rewinding", "export", "inspection", "analysis"],
+    ["statistics", "selection", "masking", "rewinding", "export", "inspection", "analysis", "runtime"],
     ["smoothing"],
     ["scoring"],
     ["tasks"],
@@ -58,7 +58,17 @@ HEAVY = {
     "typer",
     "pydantic",
 }
-CORE = ["scoring", "selection", "masking", "masks", "scores", "budget", "rewinding", "export.torch_prune"]
+CORE = [
+    "scoring",
+    "selection",
+    "masking",
+    "masks",
+    "scores",
+    "budget",
+    "rewinding",
+    "export.torch_prune",
+    "runtime",
+]
 
 
 def loaded_by(*modules: str) -> set[str]:
