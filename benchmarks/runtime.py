@@ -4,10 +4,10 @@
     python benchmarks/runtime.py --quick               # one shape, one thread, few turns
     python benchmarks/runtime.py --masks run/masks.safetensors another/masks.safetensors
 
-All four run in turns, so that whatever else the machine does disturbs all alike; medians, with the quarters
-of the sorted times as spread. On a busy machine, ``--clock cpu`` counts the time that the calling thread had a
-processor, which means something for one thread only. Speed does not depend on the values of the weights, so
-they are random.
+All four run in turns, so that whatever else the machine does disturbs all; printed are medians, with the
+quarters of the sorted times as spread. On a busy machine, ``--clock cpu`` counts the time that the calling
+thread had a processor, which means something for one thread only. Speed does not depend on the values of the
+weights, so they are random.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from deepcuts.runtime.break_even import crossing
 @pytest.mark.parametrize(
     ("dense", "times", "expected"),
     [
-        (3.0, (1.0, 2.0), 0.8),  # a line through (0.2, 1) and (0.4, 2)
+        (3.0, (1.0, 2.0), 0.6),  # a line through (0.2, 1) and (0.4, 2)
         (1.5, (1.0, 2.0), 0.3),
         (0.5, (1.0, 2.0), 0.1),
         (0.0, (1.0, 2.0), 0.0),

@@ -201,9 +201,9 @@ int32_t deepcuts_linear(int32_t kernel_index, const Linear* linear, int64_t thre
     const int64_t tiles = (linear->tokens + width - 1) / width;
     const int64_t groups = group_count(linear->rows);
     if (tiles == 0 || groups == 0) return 0;
-    // Few tiles are cut into parts of the rows as well. A part is whole cache lines of the output.
+    // Few tiles are cut into parts of the rows as well, where the outputs are cut anyway.
     const int64_t wanted = (threads + tiles - 1) / tiles;
-    const int64_t per_part = ((groups + wanted - 1) / wanted + 3) / 4 * 4;
+    const int64_t per_part = ((groups + wanted - 1) / wanted + kGathered - 1) / kGathered * kGathered;
     const int64_t parts = (groups + per_part - 1) / per_part;
     const size_t bytes = kernel.scratch_bytes(*linear);
     std::atomic<int32_t> failed{0};

@@ -280,10 +280,8 @@ DEEPCUTS_INLINE Floats gelu(Floats x) {
     return above * (0.5f + z * p / q);
 }
 
-// How many groups' outputs are gathered before they go to the output matrix: as many as fill whole vectors, and
-// on common processors whole cache lines. Its rows are often a multiple of 1 KiB apart, where smaller pieces
-// would evict each other from the cache.
-constexpr int64_t kGathered = 4;
+// Outputs of kGathered groups are gathered before they go to the output matrix, two cache lines of each token at
+// once. Its rows are often a multiple of 1 KiB apart, where smaller pieces would evict each other from the cache.
 constexpr int64_t kGatheredRows = kGathered * kGroupRows;
 
 // Puts a group's sums with bias and activation into the gathered outputs, (tokens of the tile, kGatheredRows).

@@ -20,6 +20,7 @@
 namespace deepcuts {
 
 constexpr int64_t kGroupRows = 4;
+constexpr int64_t kGathered = 8;  // groups whose outputs are written together
 constexpr int kPatterns = 1 << kGroupRows;
 constexpr int64_t kMaximumColumns = 65535;  // a column is a uint16, and one more is needed for zeros
 
