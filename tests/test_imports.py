@@ -27,7 +27,7 @@ TIERS = [
     ["sparse_checkpoint"],
     ["transformers_plugin"],
     ["budget", "scores", "masks"],
-    ["statistics", "selection", "masking", "rewinding", "inspection", "analysis"],
+    ["statistics", "selection", "masking", "rewinding", "inspection", "analysis", "runtime"],
     ["smoothing"],
     ["sweep"],
     ["scoring"],
@@ -62,7 +62,17 @@ HEAVY = {
     "typer",
     "pydantic",
 }
-CORE = ["scoring", "selection", "masking", "masks", "scores", "budget", "rewinding", "export.torch_prune"]
+CORE = [
+    "scoring",
+    "selection",
+    "masking",
+    "masks",
+    "scores",
+    "budget",
+    "rewinding",
+    "export.torch_prune",
+    "runtime",
+]
 
 
 def loaded_by(*modules: str) -> set[str]:

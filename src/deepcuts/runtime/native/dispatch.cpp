@@ -1,0 +1,226 @@
+// The library's C interface, which kernel to run, and the threads that share the work.
+#include <pthread.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include <new>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#include "kernel.h"
+#include "packing.h"
+
+namespace deepcuts {
+
+// build.py defines DEEPCUTS_HAS_… for each instruction set that the compiler knew.
+#ifdef DEEPCUTS_HAS_avx512bf16
+extern const Kernel kernel_avx512bf16;
+#endif
+#ifdef DEEPCUTS_HAS_avx512
+extern const Kernel kernel_avx512;
+#endif
+#ifdef DEEPCUTS_HAS_avx2
+extern const Kernel kernel_avx2;
+#endif
+extern const Kernel kernel_portable;
+
+namespace {
+
+struct Choice {
+    const Kernel* kernel;
+    bool (*supported)();
+};
+
+// The best first.
+const Choice kChoices[] = {
+#ifdef DEEPCUTS_HAS_avx512bf16
+    {&kernel_avx512bf16,
+     [] {
+         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+                __builtin_cpu_supports("avx512bf16");
+     }},
+#endif
+#ifdef DEEPCUTS_HAS_avx512
+    {&kernel_avx512,
+     [] {
+         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+     }},
+#endif
+#ifdef DEEPCUTS_HAS_avx2
+    {&kernel_avx2, [] { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }},
+#endif
+    {&kernel_portable, [] { return true; }},
+};
+constexpr int32_t kChoiceCount = sizeof kChoices / sizeof *kChoices;
+
+// Workers that help whoever calls. One call at a time has them; another that comes meanwhile does its work alone,
+// so callers never wait for each other. After a fork the child starts with none, for threads are not inherited.
+class Pool {
+  public:
+    template <class Task>
+    static void run(int64_t threads, int64_t count, const Task& task) {
+        Pool* pool = threads > 1 && count > 1 ? current() : nullptr;
+        if (pool == nullptr || !pool->taken_.try_lock()) {
+            for (int64_t i = 0; i < count; ++i) task(i);
+            return;
+        }
+        pool->share((threads < count ? threads : count) - 1, count,
+                    [](const void* what, int64_t i) { (*static_cast<const Task*>(what))(i); }, &task);
+        pool->taken_.unlock();
+    }
+
+  private:
+    using Call = void (*)(const void*, int64_t);
+
+    static Pool* current() {
+        static const int registered = pthread_atfork(nullptr, nullptr, [] { instance_.store(nullptr); });
+        if (registered != 0) return nullptr;
+        Pool* pool = instance_.load();
+        if (pool == nullptr) {
+            Pool* made = new (std::nothrow) Pool;
+            if (made == nullptr) return nullptr;
+            if (instance_.compare_exchange_strong(pool, made)) return made;
+            delete made;  // another thread was faster
+        }
+        return pool;
+    }
+
+    void share(int64_t helpers, int64_t count, Call call, const void* what) {
+        std::unique_lock<std::mutex> lock(mutex_);
+        for (; workers_ < helpers; ++workers_) {
+            try {
+                std::thread([this] { work(); }).detach();
+            } catch (const std::system_error&) {
+                break;  // fewer helpers, or none, do as well
+            }
+        }
+        call_ = call;
+        what_ = what;
+        count_ = count;
+        next_.store(0);
+        places_ = helpers < workers_ ? helpers : workers_;
+        lock.unlock();
+        wake_.notify_all();
+        drain();
+        lock.lock();
+        places_ = 0;  // who has not begun by now is not needed any more
+        done_.wait(lock, [this] { return busy_ == 0; });
+    }
+
+    void drain() {
+        for (int64_t i = next_.fetch_add(1); i < count_; i = next_.fetch_add(1)) call_(what_, i);
+    }
+
+    void work() {
+        std::unique_lock<std::mutex> lock(mutex_);
+        for (;;) {
+            wake_.wait(lock, [this] { return places_ > 0; });
+            --places_;
+            ++busy_;
+            lock.unlock();
+            drain();
+            lock.lock();
+            if (--busy_ == 0) done_.notify_one();
+        }
+    }
+
+    static std::atomic<Pool*> instance_;  // never destroyed: workers may outlive everything else at exit
+
+    std::mutex taken_;  // held while a call has the workers
+    std::mutex mutex_;  // guards what follows
+    std::condition_variable wake_, done_;
+    int64_t workers_ = 0, places_ = 0, busy_ = 0, count_ = 0;
+    std::atomic<int64_t> next_{0};
+    Call call_ = nullptr;
+    const void* what_ = nullptr;
+};
+
+std::atomic<Pool*> Pool::instance_{nullptr};
+
+// Memory of a thread for its tile, kept from call to call.
+class Scratch {
+  public:
+    ~Scratch() { std::free(memory_); }
+    char* reserve(size_t bytes) {
+        if (bytes > bytes_) {
+            std::free(memory_);
+            bytes_ = 0;
+            if (posix_memalign(&memory_, 64, bytes) != 0) memory_ = nullptr;
+            if (memory_ != nullptr) bytes_ = bytes;
+        }
+        return static_cast<char*>(memory_);
+    }
+
+  private:
+    void* memory_ = nullptr;
+    size_t bytes_ = 0;
+};
+
+}  // namespace
+}  // namespace deepcuts
+
+using namespace deepcuts;
+
+extern "C" {
+#pragma GCC visibility push(default)
+
+// Identifies the sources that the library was built from.
+const char* deepcuts_sources() { return DEEPCUTS_SOURCES; }
+
+int32_t deepcuts_kernel_count() { return kChoiceCount; }
+const char* deepcuts_kernel_name(int32_t index) { return kChoices[index].kernel->name; }
+int32_t deepcuts_kernel_supported(int32_t index) { return kChoices[index].supported(); }
+
+// Packs a weight into memory that deepcuts_free takes back; returns its bytes, or -1 if memory ran out.
+int64_t deepcuts_pack(const uint8_t* bits, const float* values, int64_t rows, int64_t columns, int32_t half,
+                      uint8_t** packed) {
+    try {
+        std::vector<uint8_t> out;
+        Packer(bits, values, rows, columns, half != 0).pack(out);
+        *packed = static_cast<uint8_t*>(std::malloc(out.size()));
+        if (*packed == nullptr) return -1;
+        std::memcpy(*packed, out.data(), out.size());
+        return static_cast<int64_t>(out.size());
+    } catch (const std::bad_alloc&) {
+        return -1;
+    }
+}
+
+void deepcuts_free(uint8_t* packed) { std::free(packed); }
+
+// output = activation(input · weightᵀ + bias); returns 0, or 1 if memory ran out. Safe from any thread.
+int32_t deepcuts_linear(int32_t kernel_index, const Linear* linear, int64_t threads) {
+    const Kernel& kernel = *kChoices[kernel_index].kernel;
+    const int64_t width = kernel.tile_tokens(linear->half);
+    const int64_t tiles = (linear->tokens + width - 1) / width;
+    const int64_t groups = group_count(linear->rows);
+    if (tiles == 0 || groups == 0) return 0;
+    // Few tiles are cut into parts of the rows as well, where the outputs are cut anyway.
+    const int64_t wanted = (threads + tiles - 1) / tiles;
+    const int64_t per_part = ((groups + wanted - 1) / wanted + kGathered - 1) / kGathered * kGathered;
+    const int64_t parts = (groups + per_part - 1) / per_part;
+    const size_t bytes = kernel.scratch_bytes(*linear);
+    std::atomic<int32_t> failed{0};
+    Pool::run(threads, tiles * parts, [&](int64_t index) {
+        thread_local Scratch scratch;
+        char* const memory = scratch.reserve(bytes);
+        if (memory == nullptr) {
+            failed.store(1);
+            return;
+        }
+        const int64_t first_token = index / parts * width, first_group = index % parts * per_part;
+        const int64_t tokens = linear->tokens - first_token < width ? linear->tokens - first_token : width;
+        const int64_t last_group = first_group + per_part < groups ? first_group + per_part : groups;
+        kernel.tile(*linear, first_token, tokens, first_group, last_group, memory);
+    });
+    return failed.load();
+}
+
+#pragma GCC visibility pop
+}
