@@ -41,7 +41,7 @@ TIERS = [
     ["stages"],
     ["saving", "export"],
     ["pipeline"],
-    ["demo", "grid"],
+    ["demo", "grid", "prediction"],
     ["report"],
     ["cli"],
     ["__main__"],

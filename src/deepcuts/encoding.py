@@ -85,7 +85,7 @@ def encode(data: TaskData, tokenizer: Any, model: Any, max_length: int) -> Encod
     """
     if max_length < 8:
         raise InputError("max_length", max_length, "it must be 8 tokens or more")
-    length = min(max_length, tokenizer.model_max_length, _positions(model))
+    length = min(max_length, tokenizer.model_max_length, positions(model))
     number = float if data.task.kind == "regression" else int
     train, cut_train = _encode_split(data.train, tokenizer, length, number)
     dev, cut_dev = _encode_split(data.dev, tokenizer, length, number)
@@ -134,7 +134,8 @@ def _encode_split(
     return EncodedSplit(rows), truncated
 
 
-def _positions(model: Any) -> int:
+def positions(model: Any) -> int:
+    """The most tokens that a model has positions for."""
     positions = getattr(model.config, "max_position_embeddings", None)
     if not positions or positions < 0:
         return 1 << 30

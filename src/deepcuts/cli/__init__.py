@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from deepcuts.cli import compare, demo, evaluate, export, grid, inspect, prune, report, strategies
+from deepcuts.cli import compare, demo, evaluate, export, grid, inspect, predict, prune, report, strategies
 from deepcuts.errors import DeepcutsError
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app = typer.Typer(
 )
 app.command("prune")(prune.prune)
 app.command("evaluate")(evaluate.evaluate)
+app.command("predict")(predict.predict)
 app.command("inspect")(inspect.inspect)
 app.command("grid")(grid.grid)
 app.command("compare")(compare.compare)
