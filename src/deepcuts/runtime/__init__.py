@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from deepcuts.runtime.conversion import sparsify
+from deepcuts.runtime.loading import load
 from deepcuts.runtime.sparse_linear import SparseLinear
 
-__all__ = ["SparseLinear", "sparsify"]
+__all__ = ["SparseLinear", "load", "sparsify"]

@@ -56,14 +56,11 @@ def sparsify(model: _Model, *, precision: Precision = "float32", dense_above: fl
         InputError: An option has a value that is not allowed, a parameter is not on the CPU, or no linear
             layer has weights that are 0.
     """
-    if precision not in PRECISIONS:
-        raise InputError("precision", precision, f"it must be one of {', '.join(PRECISIONS)}")
-    if dense_above is not None and not 0 <= dense_above <= 1:
-        raise InputError("dense_above", dense_above, "it must be from 0 to 1")
+    check_options(precision, dense_above)
     for name, parameter in model.named_parameters():
         if parameter.device.type != "cpu":
             raise InputError("model", f"{name} on {parameter.device}", "it must be on the CPU")
-    fused = _fused_activations(model)
+    fused = fused_activations(model)
     # What deepcopy finds in here, by identity, it takes instead of copying.
     replaced: dict[int, Any] = {}
     pruned = dense = 0
@@ -92,6 +89,18 @@ def sparsify(model: _Model, *, precision: Precision = "float32", dense_above: fl
     return made.eval().requires_grad_(False)
 
 
+def check_options(precision: str, dense_above: float | None) -> None:
+    """Refuse options that are not allowed.
+
+    Raises:
+        InputError: One is not; the message says which.
+    """
+    if precision not in PRECISIONS:
+        raise InputError("precision", precision, f"it must be one of {', '.join(PRECISIONS)}")
+    if dense_above is not None and not 0 <= dense_above <= 1:
+        raise InputError("dense_above", dense_above, "it must be from 0 to 1")
+
+
 def _can_be_sparse(module: nn.Module) -> bool:
     # A subclass may do more than its name says, and its owner may use the weight behind its back.
     return (
@@ -102,7 +111,7 @@ def _can_be_sparse(module: nn.Module) -> bool:
     )
 
 
-def _fused_activations(model: nn.Module) -> dict[int, nn.Module]:
+def fused_activations(model: nn.Module) -> dict[int, nn.Module]:
     """Identity of a linear layer → the GELU that is applied to its output and to nothing else."""
     uses: dict[int, int] = {}
     for module in model.modules():
