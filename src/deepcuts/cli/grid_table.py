@@ -132,7 +132,10 @@ class Watcher(AbstractContextManager["Watcher"]):
                 **dict.fromkeys(progress.done, "done"),
                 **dict.fromkeys(progress.failed, "failed"),
             }
-            now = ", ".join(self._names[key] for key in progress.running) or "waiting for another grid"
+            now = ", ".join(self._names[key] for key in progress.running)
+            if not now:
+                left = len(self._plan.units) - len(progress.done) - len(progress.failed)
+                now = "waiting for another grid" if left else "all done"
             parts = [cell_table(self._plan, states), f"now: {now}", _expected_end(progress)]
             self._live.update(Group(*parts), refresh=True)
 

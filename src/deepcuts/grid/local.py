@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -114,7 +116,14 @@ class _Worker:
         self.connection, other = context.Pipe()
         arguments = (other, number, store, threads, keep_models)
         self.process: BaseProcess = context.Process(target=_serve, args=arguments, daemon=True)
-        self.process.start()
+        # Ctrl-C goes to all processes of a terminal; the first of them decides, and ends the others. Blocked
+        # here, it is blocked in the process from its first instruction on.
+        resource_tracker.ensure_running()  # which would unblock it
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self.process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         other.close()  # the worker's end: open here too, its death would not be seen
 
     def end(self, *, at_once: bool) -> None:
@@ -128,12 +137,8 @@ class _Worker:
 
 def _serve(connection: Connection, number: int, store: Path, threads: int, keep_models: bool) -> None:
     """Do the units that come down the line, until it is closed."""
-    import signal
-
     import torch
 
-    # Ctrl-C goes to all processes of a terminal; the first of them decides, and ends the others.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     if (gpus := torch.cuda.device_count()) > 1:
         os.environ["CUDA_VISIBLE_DEVICES"] = str(number % gpus)
     torch.set_num_threads(threads)
