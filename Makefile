@@ -33,7 +33,7 @@ types: setup
 	$(BIN)/mypy
 
 test: lint types
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
 bench: setup
 	CUDA_VISIBLE_DEVICES= $(BIN)/python -m benchmarks --output benchmarks/results/cpu.json
