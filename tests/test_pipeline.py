@@ -396,7 +396,7 @@ def test_interrupting_the_command_by_a_signal_says_how_to_go_on(home: Path, tmp_
         assert time.monotonic() < deadline
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 130
     assert b"goes on where it stopped" in errors
     assert b"Traceback" not in errors
