@@ -388,7 +388,12 @@ def test_interrupting_the_command_by_a_signal_says_how_to_go_on(home: Path, tmp_
         "--epochs", "500+1", "-o", str(tmp_path / "run"),
     ]  # fmt: skip
     process = subprocess.Popen(
-        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"}
+        command,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        # Ignored where the tests run in the background of a shell, and then so in what they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 120
     while not list((tmp_path / "run").glob("work/finetune-*/checkpoints/checkpoint-*/trainer_state.json")):
