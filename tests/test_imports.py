@@ -28,7 +28,7 @@ TIERS = [
     ["transformers_plugin"],
     ["budget", "scores", "masks"],
     ["statistics", "selection", "masking", "rewinding", "inspection", "analysis"],
-    ["smoothing"],
+    ["smoothing", "compiled"],
     ["sweep"],
     ["scoring"],
     ["tasks"],

@@ -17,6 +17,7 @@ def test_defaults_are_those_of_the_method() -> None:
         "paths": 10,
         "dropout": False,
         "precision": "fp32",
+        "compile": False,
         "padding": False,
         "max_batches": None,
         "max_smooth_batches": None,

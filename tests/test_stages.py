@@ -8,7 +8,7 @@ import pytest
 import torch
 from runs import config, data_config, job
 
-from deepcuts import ScoreRequest, Strategy, score, stages
+from deepcuts import ScoreRequest, Strategy, compiled, score, stages
 from deepcuts.encoding import ScoringBatches
 from deepcuts.errors import InputError
 from deepcuts.processes import Processes
@@ -221,3 +221,29 @@ def test_an_unreachable_ratio_is_refused_when_the_job_is_prepared(home: Path) ->
     wanted = config(home, density=None, compression=50.0)
     with pytest.raises(InputError, match="highest reachable"):
         prepare(wanted, wanted.data.load())
+
+
+def test_scores_that_can_t_be_compiled_are_refused_when_the_job_is_prepared(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(graph: Any, inputs: Any) -> Any:
+        raise RuntimeError("no compiler")
+
+    monkeypatch.setattr(compiled, "BACKEND", failing)
+    compiled._check_compiler.cache_clear()
+    made = job(home, score_compile=True, strategy="LayerSmoothGrad")  # which compiles nothing
+    with pytest.raises(InputError, match=r"^compile: .*no compiler"):
+        made.with_config(config(home, score_compile=True))
+    with pytest.raises(InputError, match=r"^compile: .*no compiler"):
+        job(home, score_compile=True)
+
+
+def test_a_compiled_score_is_another_score_only_where_a_pass_is_compiled(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiled, "BACKEND", "eager")
+    compiled._check_compiler.cache_clear()
+    plain, fast = job(home), job(home, score_compile=True)
+    for name, same in {"LayerMagGrad": False, "LayerSmoothGradCAM": False, "LayerSmoothGrad": True}.items():
+        first, second = (score_identity(made, "dense", requests(made, name)[0]) for made in (plain, fast))
+        assert (first == second) is same

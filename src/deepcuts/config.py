@@ -112,6 +112,7 @@ class PruneConfig(BaseModel):
     paths: int = 10
     dropout: bool = False
     score_precision: Literal["fp32", "bf16"] = "fp32"
+    score_compile: bool = False
     padding: bool = False
 
     trust_remote_code: bool = False
@@ -204,6 +205,7 @@ class PruneConfig(BaseModel):
             paths=self.paths,
             dropout=self.dropout,
             precision=self.score_precision,
+            compile=self.score_compile,
             padding=self.padding,
             max_batches=self.score_batches,
             max_smooth_batches=self.smooth_batches,

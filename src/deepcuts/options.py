@@ -21,6 +21,9 @@ class ScoringOptions:
         dropout: Whether dropout is on while scoring. Default off.
         precision: ``"fp32"``, or ``"bf16"`` for autocast in the passes; weights, gradients and sums stay in
             float32. Default ``"fp32"``.
+        compile: Whether the passes without noise are compiled by ``torch.compile``, which takes a minute or
+            so before the first batch; scores then differ by rounding. Needs dropout off, and a C++ compiler
+            on a CPU. Default off.
         padding: Whether padding tokens count in the mean activation. Default left out.
         max_batches: Batches used by scores of one pass; None for all that are given.
         max_smooth_batches: Batches used by smoothed scores; None for all that are given.
@@ -34,6 +37,7 @@ class ScoringOptions:
     paths: int = 10
     dropout: bool = False
     precision: Literal["fp32", "bf16"] = "fp32"
+    compile: bool = False
     padding: bool = False
     max_batches: int | None = None
     max_smooth_batches: int | None = None
@@ -47,6 +51,8 @@ class ScoringOptions:
             raise InputError("paths", self.paths, "it must be 1 or more")
         if self.precision not in ("fp32", "bf16"):
             raise InputError("precision", self.precision, "it must be fp32 or bf16")
+        if self.compile and self.dropout:
+            raise InputError("compile", True, "dropout must be off: compiled code draws other random numbers")
         for name in ("max_batches", "max_smooth_batches"):
             value = getattr(self, name)
             if value is not None and value < 1:

@@ -19,3 +19,8 @@ class ScoreRequest:
 
     strategy: Strategy
     options: ScoringOptions = field(default_factory=ScoringOptions)
+
+    @property
+    def compiles(self) -> bool:
+        """Whether any of its passes are compiled by ``torch.compile``."""
+        return self.strategy.options_read(self.options).compile

@@ -16,6 +16,7 @@ from transformers import PreTrainedModel
 
 from deepcuts import tensor_file
 from deepcuts.budget import Budget
+from deepcuts.compiled import check_compilable
 from deepcuts.config import PruneConfig
 from deepcuts.digests import tensors_digest
 from deepcuts.encoding import EncodedTask, ScoringBatches, encode
@@ -83,6 +84,7 @@ class Job:
 
         Raises:
             InputError: It differs in what was loaded: model, task, seed, prunable parameters, lengths.
+            DeepcutsError: Scores are to be compiled, and can't be.
         """
         differing = config.differences(self.config.model_dump(mode="json"))
         if others := sorted(differing.keys() & LOADED):
@@ -90,7 +92,8 @@ class Job:
         prunable = sum(self.sizes.values())
         budget = config.budget(self.total, prunable)
         budget.kept_in_all(prunable)
-        return replace(self, config=config, budget=budget)
+        job = replace(self, config=config, budget=budget)
+        return job if self.request.compiles else job.checked()
 
     @property
     def title(self) -> str:
@@ -105,6 +108,12 @@ class Job:
     def request(self) -> ScoreRequest:
         """What its weights are scored by."""
         return ScoreRequest(Strategy.parse(self.config.strategy), self.config.scoring())
+
+    def checked(self) -> Job:
+        """Itself, once it is known that its scores can be compiled, if they are to be."""
+        if self.request.compiles:
+            check_compilable(self.model, next(iter(scoring_batches(self, [self.request]))))
+        return self
 
     @property
     def total(self) -> int:
@@ -131,6 +140,7 @@ def prepare(
     Raises:
         ModelError: The model can't be loaded.
         InputError: Nothing is prunable, or the budget is out of reach.
+        DeepcutsError: Scores are to be compiled, and can't be.
     """
     processes = Processes.join()
     model, tokenizer = load_for_task(
@@ -145,7 +155,7 @@ def prepare(
     if torch.cuda.is_available():
         model.to(torch.device("cuda", processes.rank % torch.cuda.device_count()))
     shown = reporter if reporter is not None and processes.is_first else Reporter()
-    return Job(config, task, model, start, parameters, budget, processes, shown)
+    return Job(config, task, model, start, parameters, budget, processes, shown).checked()
 
 
 @dataclass(frozen=True)

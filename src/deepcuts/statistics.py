@@ -16,6 +16,14 @@ LossFunction = Callable[[nn.Module, Batch], Tensor]
 Receive = Callable[[str, Tensor], None]
 
 
+def to_device(batch: Batch, device: torch.device) -> dict[str, Any]:
+    """The batch with its tensors on a device."""
+    return {
+        name: value.to(device, non_blocking=True) if isinstance(value, Tensor) else value
+        for name, value in batch.items()
+    }
+
+
 def model_loss(model: nn.Module, batch: Batch) -> Tensor:
     """The loss that the model itself returns, as Hugging Face models do when the batch holds labels.
 
@@ -99,6 +107,8 @@ class ActivationMeans:
 
     def __init__(self, token_mask: Tensor | None) -> None:
         self._token_mask = token_mask
+        # Once a batch: it waits for the device.
+        self._tokens = 0.0 if token_mask is None else float(token_mask.sum())
         self._sums: dict[nn.Module, Tensor] = {}
         self._counts: dict[nn.Module, float] = {}
         self._of_tokens: set[nn.Module] = set()
@@ -113,8 +123,9 @@ class ActivationMeans:
             raise ScoringError(f"{layer} took no part in the forward pass, so it has no activations")
         return self._sums[layer] / self._counts[layer]
 
-    def _observe(self, layer: nn.Module, inputs: Any, output: Tensor) -> None:
-        values = output.detach().float()  # (batch, tokens, out_features), or without the token axis
+    def observe(self, layer: nn.Module, output: Tensor) -> None:
+        """Count one output ``(batch, tokens, out_features)``, or without the token axis, of a layer."""
+        values = output.detach().float()
         mask = self._token_mask
         is_of_tokens = mask is not None and values.shape[:-1] == mask.shape
         # DeBERTa runs its projections on the table of relative positions as well; that is no token of
@@ -128,7 +139,7 @@ class ActivationMeans:
         rows = values.flatten(0, -2)  # (batch · tokens, out_features)
         if is_of_tokens and mask is not None:
             weights = mask.flatten().to(rows)
-            total, count = weights @ rows, float(mask.sum())
+            total, count = weights @ rows, self._tokens
         else:
             total, count = rows.sum(0), float(len(rows))
         self._sums[layer] = self._sums[layer] + total if layer in self._sums else total
@@ -149,7 +160,11 @@ def activation_means(
             padding; None counts all.
     """
     means = ActivationMeans(token_mask)
-    hooks = [layer.register_forward_hook(means._observe, prepend=True) for layer in set(layers)]
+
+    def observe(layer: nn.Module, inputs: Any, output: Tensor) -> None:
+        means.observe(layer, output)
+
+    hooks = [layer.register_forward_hook(observe, prepend=True) for layer in set(layers)]
     try:
         yield means
     finally:

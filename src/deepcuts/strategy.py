@@ -80,6 +80,8 @@ class Strategy:
             read |= {"dropout", "precision", "max_smooth_batches" if self.smooth else "max_batches"}
         if "activation" in self.formula.needs:
             read.add("padding")
+        if self.formula.needs and (not self.smooth or "activation" in self.formula.needs):
+            read.add("compile")  # noisy passes are never compiled
         if self.smooth:
             read |= {"noise_std", "paths"}
         return frozenset(read)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import torch
 import torch.distributed
 from torch import Tensor, nn
 
+from deepcuts.compiled import CompiledLoss
 from deepcuts.criteria import Criterion
 from deepcuts.errors import InputError, ScoringError
 from deepcuts.options import ScoringOptions
@@ -30,6 +31,7 @@ from deepcuts.statistics import (
     model_loss,
     own_gradients,
     stream_gradients,
+    to_device,
 )
 
 _Key = TypeVar("_Key", bound=Hashable)
@@ -74,24 +76,27 @@ class Clean(NamedTuple):
 
     dropout: bool
     precision: str
+    compiled: bool
 
     @classmethod
     def of(cls, wanted: Wanted) -> Clean:
         """The pass that a score takes its activations from, and its gradient if it is not smoothed."""
-        return cls(wanted.options.dropout, wanted.options.precision)
+        return cls(wanted.options.dropout, wanted.options.precision, wanted.options.compile)
 
 
 class Noise(NamedTuple):
     """What the noisy passes depend on."""
 
-    clean: Clean
+    dropout: bool
+    precision: str
     noise_std: float
     paths: int
 
     @classmethod
     def of(cls, wanted: Wanted) -> Noise:
         """The noisy passes of a smoothed score."""
-        return cls(Clean.of(wanted), wanted.options.noise_std, wanted.options.paths)
+        options = wanted.options
+        return cls(options.dropout, options.precision, options.noise_std, options.paths)
 
 
 def grouped(wanted: Sequence[Wanted], key: Callable[[Wanted], _Key]) -> dict[_Key, list[Wanted]]:
@@ -151,9 +156,16 @@ class Sweep:
         self.together = _ALL if self.device.type == "cuda" and loss_fn is model_loss else 1
         needs_activations = any(w.needs("activation") for w in wanted)
         self.layers = linear_layers(model, list(parameters)) if needs_activations else {}
+        self.compiled: CompiledLoss | None = None
+        if any(w.options.compile for w in wanted):
+            self.compiled = CompiledLoss(loss_fn, list(self.layers.values()))
 
     def run(self, batches: Iterable[Batch], rank: int, world: int) -> Totals:
         """Go through the batches, as process `rank` of `world` that share them."""
+        with self.compiled.watching() if self.compiled else nullcontext():
+            return self._run(batches, rank, world)
+
+    def _run(self, batches: Iterable[Batch], rank: int, world: int) -> Totals:
         totals = Totals(
             # Zeros from the start: a process that gets no batch at all still takes part in the sum.
             {
@@ -175,7 +187,7 @@ class Sweep:
             active = [wanted for wanted, limit in limits.items() if limit is None or index < limit]
             seen += 1
             if index % world == rank:
-                self._add_batch(totals, active, index, _to_device(batch, self.device))
+                self._add_batch(totals, active, index, to_device(batch, self.device))
         if not seen:
             raise ScoringError("batches: there is not a single batch to score on")
         return totals
@@ -184,9 +196,9 @@ class Sweep:
         batch_seed = derive_seed(self.seed, "batch", index)
         means: dict[tuple[Clean, bool], ActivationMeans] = {}  # by pass, and whether padding counts
 
-        def checked_loss(precision: str, model: nn.Module, batch: Batch) -> Tensor:
+        def checked_loss(precision: str, loss_fn: LossFunction, model: nn.Module, batch: Batch) -> Tensor:
             with torch.autocast(self.device.type, torch.bfloat16, enabled=precision == "bf16"):
-                loss = self.loss_fn(model, batch)
+                loss = loss_fn(model, batch)
             if not torch.isfinite(loss).all():
                 raise ScoringError(
                     f"the loss of batch {index} is {loss.detach().float().mean():g}; check its data"
@@ -203,11 +215,17 @@ class Sweep:
             if not (needs_gradient or paddings):
                 continue
             self._set_dropout(clean.dropout, batch_seed, "plain")
+            loss_fn = self.loss_fn
             with torch.set_grad_enabled(needs_gradient), ExitStack() as watching:
-                for padding in paddings:
-                    watch = activation_means(list(self.layers.values()), _token_mask(batch, padding))
-                    means[clean, padding] = watching.enter_context(watch)
-                loss = checked_loss(clean.precision, self.model, batch)
+                masks = {padding: _token_mask(batch, padding) for padding in paddings}
+                if clean.compiled and self.compiled:  # which has hooks of its own
+                    means.update({(clean, padding): ActivationMeans(mask) for padding, mask in masks.items()})
+                    loss_fn = partial(self.compiled, means=[means[clean, padding] for padding in masks])
+                else:
+                    for padding, mask in masks.items():
+                        watch = activation_means(list(self.layers.values()), mask)
+                        means[clean, padding] = watching.enter_context(watch)
+                loss = checked_loss(clean.precision, loss_fn, self.model, batch)
             if needs_gradient:
                 with own_gradients(self.parameters):
                     stream_gradients(loss, self.parameters, partial(add, unsmoothed))
@@ -216,11 +234,11 @@ class Sweep:
                     add(unsmoothed, name, None)
         # One noise at a time: the gradients of all together would be a model each.
         for noise, sharing in grouped([w for w in active if w.smooth], Noise.of).items():
-            self._set_dropout(noise.clean.dropout, batch_seed, "smooth")
+            self._set_dropout(noise.dropout, batch_seed, "smooth")
             options = sharing[0].options
             with torch.enable_grad():
-                loss_fn = partial(checked_loss, noise.clean.precision)
-                self._smooth(batch, loss_fn, options, batch_seed, partial(add, sharing))
+                noisy_loss = partial(checked_loss, noise.precision, self.loss_fn)
+                self._smooth(batch, noisy_loss, options, batch_seed, partial(add, sharing))
         examples = _batch_size(batch)
         for wanted in active:
             totals.count(wanted, examples)
@@ -324,13 +342,6 @@ def place() -> tuple[int, int]:
     if not torch.distributed.is_initialized():
         raise InputError("distributed", True, "torch.distributed must be initialised first")
     return torch.distributed.get_rank(), torch.distributed.get_world_size()
-
-
-def _to_device(batch: Batch, device: torch.device) -> dict[str, Any]:
-    return {
-        name: value.to(device, non_blocking=True) if isinstance(value, Tensor) else value
-        for name, value in batch.items()
-    }
 
 
 def _batch_size(batch: Batch) -> int:

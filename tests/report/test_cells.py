@@ -65,6 +65,7 @@ def test_made_up_cells_have_the_format_of_real_ones(tmp_path: Path, strategy: st
         "score_batches": "max_batches",
         "smooth_batches": "max_smooth_batches",
         "score_precision": "precision",
+        "score_compile": "compile",
     }
     for name, value in cell.options.items():
         assert said.get(names.get(name, name), said["batch_size"]) == value
@@ -76,7 +77,13 @@ def test_only_options_that_a_strategy_reads_count() -> None:
         for strategy in ("LayerMagWeight", "LayerMagGrad", "GlobalGradCAMShift", "LayerSmoothGrad", "Random")
     }
     assert names["LayerMagWeight"] == names["Random"] == set()
-    assert names["LayerMagGrad"] == {"score_batches", "score_batch_size", "score_precision", "dropout"}
+    assert names["LayerMagGrad"] == {
+        "score_batches",
+        "score_batch_size",
+        "score_precision",
+        "score_compile",
+        "dropout",
+    }
     assert names["GlobalGradCAMShift"] == names["LayerMagGrad"] | {"shift", "padding"}
     smooth = {"smooth_batches", "score_batch_size", "score_precision", "dropout", "noise_std", "paths"}
     assert names["LayerSmoothGrad"] == smooth

@@ -151,6 +151,14 @@ def prune(
         str | None,
         typer.Option(help="fp32 or bf16, while scoring (default: fp32).", rich_help_panel=_SCORING),
     ] = None,
+    score_compile: Annotated[
+        bool | None,
+        typer.Option(
+            "--score-compile/--no-score-compile",
+            help="Score by torch.compile, but for the noisy passes (default: no).",
+            rich_help_panel=_SCORING,
+        ),
+    ] = None,
     padding: Annotated[
         bool | None,
         typer.Option(

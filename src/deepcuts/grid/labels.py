@@ -61,6 +61,7 @@ def _label(fields: Mapping[str, Any], usual: Mapping[str, str], differing: set[s
 _TOLD = frozenset(
     {"scope", "rewind", "shift", "noise_std", "paths", "dropout", "padding", "score_precision"}
     | {
+        "score_compile",
         "retrain_epochs",
         "score_batches",
         "smooth_batches",

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from deepcuts import run_folder, tensor_file
+from deepcuts.config import PruneConfig
 from deepcuts.errors import FileFormatError, InputError
 from deepcuts.grid.records import CellRecord
 from deepcuts.options import ScoringOptions
@@ -37,6 +38,7 @@ _RENAMED = {
     "max_batches": "score_batches",
     "max_smooth_batches": "smooth_batches",
     "precision": "score_precision",
+    "compile": "score_compile",
 }
 # What a setting does not consist of: what names a curve and a point on it, and what changes no number.
 _NOT_SETTINGS = {
@@ -169,7 +171,9 @@ def options_read(config: Mapping[str, Any]) -> dict[str, Any]:
     read = [_RENAMED.get(name, name) for name in strategy.reads]
     if strategy.formula.needs:
         read.append("score_batch_size")
-    return {name: config[name] for name in sorted(read) if name in config}
+    # An option that is younger than the configuration was at its default.
+    defaults = PruneConfig.model_fields
+    return {name: config.get(name, defaults[name].default) for name in sorted(read) if name in defaults}
 
 
 def short_name(name: str) -> str:
