@@ -37,6 +37,7 @@ test: lint types
 
 bench: setup
 	CUDA_VISIBLE_DEVICES= $(BIN)/python -m benchmarks --output benchmarks/results/cpu.json
+	$(BIN)/python -m benchmarks.page benchmarks/results/cpu.json docs/performance.md
 
 bench-gpu: setup
 	$(BIN)/python -m benchmarks --require-gpu --output benchmarks/results/gpu.json

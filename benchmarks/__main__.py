@@ -6,6 +6,8 @@ Example:  python -m benchmarks --output benchmarks/results/cpu.json
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,25 +17,19 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.agreement import random_model, real_model
 from benchmarks.cutting import time_cutting
+from benchmarks.goals import goals
 from benchmarks.growth import draw_growth, measure_growth
 from benchmarks.job import measure_job, measure_start
 from benchmarks.memory import measure_memory
-from benchmarks.scoring import time_scoring
+from benchmarks.parallel import measure_parallel
+from benchmarks.scoring import plan, time_scoring
 from benchmarks.timing import Timed
 from benchmarks.training import time_training
 from deepcuts.environment import environment
 
-#: Shape, tokens → turns: fewer where a turn takes long.
-SHAPES = {
-    ("MiniLM", 16): 11,
-    ("MiniLM", 32): 11,
-    ("MiniLM", 128): 5,
-    ("BERT-base", 16): 7,
-    ("BERT-base", 32): 5,
-    ("BERT-base", 128): 2,
-}
-PARTS = ("scoring", "cutting", "training", "memory", "growth", "job")
+PARTS = ("scoring", "agreement", "cutting", "training", "memory", "growth", "job")
 
 
 def main(
@@ -45,35 +41,95 @@ def main(
     """Measure, print and write."""
     if require_gpu and not torch.cuda.is_available():
         raise typer.BadParameter("there is no GPU that torch can use", param_hint="--require-gpu")
-    chosen = only or list(PARTS)
+    if unknown := sorted(set(only or ()) - set(PARTS)):
+        raise typer.BadParameter(f"{unknown[0]!r} is none of {', '.join(PARTS)}", param_hint="--only")
+    measures: dict[str, Callable[[], dict[str, Any]]] = {
+        "scoring": _scoring,
+        "agreement": _agreement,
+        "cutting": _cutting,
+        "training": _training,
+        "memory": _memory,
+        "growth": lambda: _growth(output.with_name(f"{output.stem}-growth.svg")),
+        "job": lambda: _job(data),
+    }
     output.parent.mkdir(parents=True, exist_ok=True)
-    found: dict[str, Any] = {"environment": environment()}
-    if "scoring" in chosen:
-        timed = {
-            f"{shape}, {tokens} tokens": time_scoring(shape, tokens, turns)
-            for (shape, tokens), turns in SHAPES.items()
-        }
-        found["scoring"] = _show("A scored batch of 16 / a bare forward and backward pass", timed)
-    if "cutting" in chosen:
-        timed = {"85.6 M scores": time_cutting(3)}
-        found["cutting"] = _show("Selection / one numpy.partition of the same values", timed)
-    if "training" in chosen:
-        timed = {
-            f"{shape}, 32 tokens": time_training(shape, 32, turns)
-            for shape, turns in {"MiniLM": 15, "BERT-base": 5}.items()
-        }
-        found["training"] = _show("A training step / a dense one", timed)
-    if "memory" in chosen:
-        found["memory"] = {shape: measure_memory(shape, 32) for shape in ("MiniLM", "BERT-base")}
-        _show_memory(found["memory"])
-    if "growth" in chosen:
-        found["growth"] = measure_growth([2, 6, 12, 18, 24], [10, 100, 300, 1000])
-        draw_growth(found["growth"], output.with_name("growth.svg"))
-    if "job" in chosen:
-        task = {"task": "stsb", "data": data} if data else {}
-        found["job"] = {"start": measure_start(), **measure_job(**task)}
-        Console().print(found["job"])
-    output.write_text(json.dumps(found, indent=2) + "\n")
+    found = {"environment": environment(), "seconds": {}, **(_before(output) if only else {})}
+    for part in [name for name in PARTS if name in (only or PARTS)]:
+        started = time.perf_counter()
+        found[part] = measures[part]()
+        found["seconds"][part] = time.perf_counter() - started
+        output.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")  # what is done is kept
+    _show_goals(found)
+    Console().print(", ".join(f"{name} {value:.0f} s" for name, value in found["seconds"].items()))
+
+
+def _before(output: Path) -> dict[str, Any]:
+    """What is there already, so that parts can be measured again; nothing if it was made otherwise."""
+    if not output.is_file():
+        return {}
+    found: dict[str, Any] = json.loads(output.read_text(encoding="utf-8"))
+    return found if found["environment"] == environment() else {}
+
+
+def _scoring() -> dict[str, Any]:
+    timed = {
+        f"{shape}, {tokens} tokens": time_scoring(shape, tokens, turns, cases)
+        for (shape, tokens), (turns, cases) in plan().items()
+    }
+    return _show("A scored batch of 16 / a bare forward and backward pass", timed)
+
+
+def _agreement() -> dict[str, Any]:
+    found = {
+        "MiniLM, pretrained, on minimal pairs": real_model(),
+        "BERT-base, random, 16 tokens": random_model("BERT-base", 16, 2),
+    }
+    Console().print("bf16 and torch.compile beside float32:", found)
+    return found
+
+
+def _cutting() -> dict[str, Any]:
+    return _show("Selection / one numpy.partition of the same values", {"85.6 M scores": time_cutting(3)})
+
+
+def _training() -> dict[str, Any]:
+    more = 5 if torch.cuda.is_available() else 1
+    timed = {
+        f"{shape}, 32 tokens": time_training(shape, 32, turns * more)
+        for shape, turns in {"MiniLM": 7, "BERT-base": 3}.items()
+    }
+    return _show("A training step / a dense one", timed)
+
+
+def _memory() -> dict[str, Any]:
+    found = measure_memory("BERT-base", 32)
+    where = "the GPU's allocator" if torch.cuda.is_available() else "resident memory of the process"
+    table = Table(title=f"BERT-base: peak of {where}", box=box.SIMPLE_HEAD, title_justify="left")
+    for column in ("", "MiB", "bytes a prunable weight, beyond the first of its kind"):
+        table.add_column(column, justify="right" if column else "left")
+    for part, cases in found.items():
+        for case, one in cases.items():
+            table.add_row(f"{part}: {case}", f"{one['bytes'] / 2**20:,.0f}", f"{one['per_weight']:.1f}")
+    Console(width=120).print(table)
+    return {"shape": "BERT-base, 32 tokens", **found}
+
+
+def _growth(picture: Path) -> dict[str, Any]:
+    found = {
+        **measure_growth([2, 6, 12, 18, 24], [10, 100, 300, 1000]),
+        "parallel": measure_parallel(),
+    }
+    draw_growth(found, picture)
+    Console().print("Growth:", found)
+    return found
+
+
+def _job(data: str | None) -> dict[str, Any]:
+    task = {"task": "stsb", "data": data} if data else {}
+    what = "STS-B" if data else "minimal pairs, the task of the demo"
+    found = {"what": f"MiniLM on {what}", "start": measure_start(), **measure_job(**task)}
+    Console().print("The whole job:", found)
+    return found
 
 
 def _show(title: str, timed: dict[str, dict[str, Timed]]) -> dict[str, dict[str, dict[str, Any]]]:
@@ -88,27 +144,15 @@ def _show(title: str, timed: dict[str, dict[str, Timed]]) -> dict[str, dict[str,
     return {column: {name: one.as_json() for name, one in rows.items()} for column, rows in timed.items()}
 
 
-def _show_memory(found: dict[str, dict[str, dict[str, float]]]) -> None:
-    where = "the GPU's allocator" if torch.cuda.is_available() else "resident memory of the process"
-    table = Table(title=f"Peak of {where}", box=box.SIMPLE_HEAD, title_justify="left")
-    table.add_column("")
-    for shape in found:
-        table.add_column(f"{shape}, MiB", justify="right")
-        table.add_column("above the bare pass, bytes a prunable weight", justify="right")
-    for case in next(iter(found.values())):
-        cells = [found[shape][case] for shape in found]
-        table.add_row(
-            case,
-            *(
-                f(c)
-                for c in cells
-                for f in (
-                    lambda c: f"{c['bytes'] / 2**20:,.0f}",
-                    lambda c: f"{c['above_bare_per_weight']:.1f}",
-                )
-            ),
-        )
-    Console(width=120).print(table)
+def _show_goals(found: Mapping[str, Any]) -> None:
+    table = Table(title="Goals", box=box.SIMPLE_HEAD, title_justify="left")
+    for column in ("", "goal", "measured", ""):
+        table.add_column(column, justify="right" if column else "left")
+    for goal in goals(found, torch.cuda.is_available()):
+        sign = "≥" if goal.at_least else "≤"
+        met = "met" if goal.is_met else "not met"
+        table.add_row(goal.what, f"{sign} {goal.limit:g} {goal.unit}", f"{goal.value:.3f} {goal.unit}", met)
+    Console(width=140).print(table)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from transformers import BertConfig, BertForSequenceClassification, PreTrainedModel
 
+from deepcuts import prunable_parameters
+
 CONFIGS = {
     "BERT-base": {},
     "MiniLM": {"hidden_size": 384, "num_hidden_layers": 6, "intermediate_size": 1536},
@@ -34,6 +36,13 @@ def batch_of(tokens: int, rows: int = ROWS) -> dict[str, Tensor]:
         "attention_mask": torch.ones(rows, tokens, dtype=torch.long, device=device()),
         "labels": torch.randint(0, 2, (rows,), generator=generator).to(device()),
     }
+
+
+def prunable_shapes(name: str) -> dict[str, torch.Size]:
+    """Names and shapes of the prunable parameters, without the weights."""
+    with torch.device("meta"):
+        model = BertForSequenceClassification(BertConfig(**CONFIGS[name]))
+    return {name: value.shape for name, value in prunable_parameters(model).items()}
 
 
 def forward_and_backward(model: PreTrainedModel, batch: dict[str, Tensor]) -> None:

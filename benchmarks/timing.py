@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, TypeVar
 
 import torch
+
+_Batch = TypeVar("_Batch")
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,16 @@ class Timed:
         ratios = [mine / other for mine, other in zip(times, base, strict=True)]
         return cls(statistics.median(times), statistics.median(ratios), min(ratios), max(ratios), len(ratios))
 
+    def divided(self, by: int) -> Timed:
+        """The same for one of so many equal parts of the thing."""
+        return replace(
+            self,
+            seconds=self.seconds / by,
+            ratio=self.ratio / by,
+            low=self.low / by,
+            high=self.high / by,
+        )
+
     def as_json(self) -> dict[str, Any]:
         """All of it."""
         return asdict(self)
@@ -50,53 +63,58 @@ def clock() -> float:
     return time.perf_counter()
 
 
-def in_turns(things: Mapping[str, Callable[[], object]], turns: int) -> dict[str, Timed]:
+def in_turns(things: Mapping[str, Callable[[], object]], turns: int, warm_up: int = 1) -> dict[str, Timed]:
     """Time several things in turns; the first is what the others are compared with.
 
     Args:
-        things: Name → what is done; each is done once unmeasured before.
+        things: Name → what is done; each is done unmeasured before.
         turns: How often each is measured.
+        warm_up: Turns before that; 0 for things that take so long that the first time is like any other.
     """
     times: dict[str, list[float]] = {name: [] for name in things}
-    for turn in range(turns + 1):
+    for turn in range(turns + warm_up):
         for name, do in things.items():
             started = clock()
             do()
-            if turn:
+            if turn >= warm_up:
                 times[name].append(clock() - started)
     base = next(iter(times.values()))
     return {name: Timed.of(own, base) for name, own in times.items()}
 
 
 class Beside:
-    """Batches for a sweep, between which something else is timed: each batch of the sweep beside it.
+    """Batches for a sweep, between which something else is done with the same batch, and timed beside it.
 
     What a sweep costs once, whatever the number of its batches, is not in it.
 
     Args:
-        batch: The batch, given again and again.
+        batches: The batches; the first is not measured.
         other: What is compared with a batch of the sweep.
-        turns: How many batches are measured; one more goes before them.
+
+    Attributes:
+        first: Seconds of the first batch, once it is done.
     """
 
-    def __init__(self, batch: Any, other: Callable[[], object], turns: int) -> None:
-        self._batch = batch
+    def __init__(self, batches: Sequence[_Batch], other: Callable[[_Batch], object]) -> None:
+        self._batches = batches
         self._other = other
-        self._turns = turns
         self._times: list[float] = []
         self._base: list[float] = []
+        self.first = math.nan
 
-    def __iter__(self) -> Iterator[Any]:
-        for turn in range(self._turns + 1):
+    def __iter__(self) -> Iterator[_Batch]:
+        for turn, batch in enumerate(self._batches):
             started = clock()
-            yield self._batch
+            yield batch
             own = clock() - started
             started = clock()
-            self._other()
+            self._other(batch)
             base = clock() - started
             if turn:
                 self._times.append(own)
                 self._base.append(base)
+            else:
+                self.first = own
 
     def timed(self) -> Timed:
         """The sweep's batches beside the other thing, once the sweep is over."""

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from models import tiny, tiny_batches
+from runs import tiny_model_folder
 
-from benchmarks import scoring, shapes
+from benchmarks import agreement, growth, job, memory, parallel, scoring, shapes, training
 from benchmarks.cutting import time_cutting
-from benchmarks.growth import draw_growth, measure_growth
 from benchmarks.plain import score_plainly
 from benchmarks.timing import Beside, Timed, in_turns
 from benchmarks.training import time_training
-from deepcuts import Budget, ScoringOptions, Strategy, prunable_parameters, score, select
+from deepcuts import Budget, ScoringOptions, Strategy, compiled, prunable_parameters, score, select
+from deepcuts.criteria import REGISTRY
 from deepcuts.scores import Scores
 from deepcuts.seeds import derive_seed
 from deepcuts.smoothing import noisy_linear_layers
+from deepcuts.strategy import strategy_names
 
 
 @pytest.fixture
@@ -82,22 +86,121 @@ def test_scores_are_those_of_the_equations_read_plainly_and_so_are_the_masks(nam
 def test_ratios_are_those_of_the_times() -> None:
     timed = Timed.of([2.0, 9.0, 4.0], [1.0, 3.0, 4.0])
     assert (timed.seconds, timed.ratio, timed.low, timed.high, timed.turns) == (4.0, 2.0, 1.0, 3.0, 3)
+    assert timed.divided(2) == Timed(2.0, 1.0, 0.5, 1.5, 3)
     calls: list[str] = []
     found = in_turns({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, 2)
     assert calls == ["a", "b"] * 3
     assert found["a"].ratio == 1.0
-    beside = Beside("batch", lambda: calls.append("other"), 2)
-    assert list(beside) == ["batch"] * 3
-    assert calls[6:] == ["other"] * 3
+    assert in_turns({"a": lambda: calls.append("once")}, 1, warm_up=0)["a"].turns == calls.count("once") == 1
+    beside = Beside(["first", "second", "third"], calls.append)
+    assert list(beside) == calls[7:] == ["first", "second", "third"]
     assert beside.timed().turns == 2
+    assert beside.first >= 0
 
 
-def test_every_benchmark_runs(tiny_shapes: None, tmp_path: Path) -> None:
-    assert scoring.time_scoring("MiniLM", 8, 2).keys() > scoring.CASES.keys()
-    assert time_training("MiniLM", 8, 1)["deepcuts"].turns == 1
-    cut = time_cutting(1)
-    assert {"deepcuts, tensor scope", "torch.nn.utils.prune.global_unstructured"} <= cut.keys()
-    grown = measure_growth([1, 2], [1, 2], tokens=8)
+def test_speeds_are_measured_of_every_case(tiny_shapes: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert list(scoring.time_scoring("MiniLM", 8, 2)) == list(scoring.EVERY)
+    assert list(scoring.time_scoring("MiniLM", 8, 1, ("GradCAM",))) == ["GradCAM"]
+    assert {cases for _, cases in scoring.plan().values()} > {scoring.EVERY}
+    assert list(time_training("MiniLM", 8, 1)) == [*training.WAYS, training.GRADIENTS]
+    cut = list(time_cutting(1))
+    assert cut[:3] == ["numpy.partition", "deepcuts, tensor scope", "deepcuts, global scope"]
+    assert cut[-1] == "torch.nn.utils.prune.global_unstructured"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert scoring.paths() == 10
+    assert {cases for _, cases in scoring.plan().values()} == {scoring.EVERY}
+
+
+def test_every_score_of_one_pass_is_in_the_case_of_all() -> None:
+    smooth = {criterion.smooth_name for criterion in REGISTRY.values()}
+    names = {str(Strategy.parse(name)) for name in strategy_names() if name.startswith("Layer")}
+    assert set(scoring.CASES[scoring.ALL]) == {name for name in names if name[5:] not in smooth} | {"Random"}
+
+
+def test_ways_of_training_differ_only_in_what_is_cut(tiny_shapes: None) -> None:
+    batch = shapes.batch_of(8)
+    with training.steppers("MiniLM", batch, ["dense", training.GRADIENTS]) as steps:
+        assert list(steps) == ["dense", training.GRADIENTS]
+        for step in steps.values():
+            step()
+
+
+def test_memory_is_compared_with_the_right_thing(tiny_shapes: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    for case in (memory.BARE, *memory.SCORED):
+        assert memory.peak_of_scoring("MiniLM", 8, case) > 0
+    assert memory.peak_of_selection("MiniLM") >= 0
+    assert memory.peak_of_training("MiniLM", 8, "deepcuts") > 0
+    weights = sum(size.numel() for size in shapes.prunable_shapes("MiniLM").values())
+    assert weights == sum(v.numel() for v in prunable_parameters(shapes.model_of("MiniLM")).values())
+    peaks = {"bare pass": 10, "dense": 20, "selection": 5}
+
+    def measured(what: str, shape: str, tokens: int = 0, case: str = "") -> int:
+        return weights * peaks.get(case or what, 30)
+
+    monkeypatch.setattr(memory, "_measured", measured)
+    found = memory.measure_memory("MiniLM", 8)
+    assert {case: one["per_weight"] for case, one in found["scoring"].items()} == {
+        "bare pass": 0, "GradCAMShift": 20, "all of one pass": 20, "SmoothGrad, a path": 20,
+    }  # fmt: skip
+    assert found["scoring"]["all of one pass"]["scores"] == len(REGISTRY)
+    assert found["selection"]["global scope"]["per_weight"] == 5
+    assert [one["per_weight"] for one in found["training"].values()] == [0, 10, 10]
+
+
+def test_growth_is_measured_and_drawn(
+    tiny_shapes: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    growth.print_by_batches([1, 2])
+    printed = capsys.readouterr().out
+    done = SimpleNamespace(returncode=0, stdout=f"a warning\n{printed}", stderr="")
+    monkeypatch.setattr(growth.subprocess, "run", lambda *args, **kwargs: done)
+    found = growth.measure_growth([1, 2], [1, 2])
+    assert [point["layers"] for point in found["by_layers"]] == [1, 2]
+    assert [point["batches"] for point in found["by_batches"]] == [1, 2]
+    assert all(point["peak_bytes"] > 1 << 20 for point in found["by_batches"])
     pytest.importorskip("matplotlib")
-    draw_growth(grown, tmp_path / "growth.svg")
+    growth.draw_growth(found, tmp_path / "growth.svg")
     assert (tmp_path / "growth.svg").stat().st_size > 1000
+
+
+def test_a_point_s_distance_from_the_line() -> None:
+    points = [{"x": 0, "y": 1.0}, {"x": 5, "y": 7.5}, {"x": 10, "y": 11.0}]
+    assert growth.off_the_line(points, "x", "y") == pytest.approx(0.25)  # 7.5 where the line is at 6
+
+
+def test_a_process_of_several_says_how_long_it_took(
+    tiny_shapes: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in {"RANK": 0, "LOCAL_RANK": 0, "WORLD_SIZE": 1, "MASTER_ADDR": "localhost"}.items():
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.setenv("MASTER_PORT", "0")
+    parallel._main(2, 8)
+    assert json.loads(capsys.readouterr().out)["seconds"] > 0
+
+
+def test_agreement_of_masks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled, "BACKEND", "eager")
+    model = tiny("bert", num_hidden_layers=1, problem_type="single_label_classification")
+    found = agreement.measure_agreement(model, tiny_batches(model))
+    assert found["chance"] == pytest.approx(0.147 / (2 - 0.147), rel=0.02)
+    assert set(found["compiled"]["kept_iou"]) == set(agreement.STRATEGIES)
+    assert min(found["compiled"]["kept_iou"].values()) > 0.98
+    assert all(found["chance"] < one < 1 for one in found["bf16"]["kept_iou"].values())
+    assert "kept_iou" not in found["float32"]
+
+    def failing(graph: object, inputs: object) -> None:
+        raise RuntimeError("nothing that compiles")
+
+    monkeypatch.setattr(compiled, "BACKEND", failing)
+    refused = agreement.measure_agreement(model, tiny_batches(model))["compiled"]
+    assert list(refused) == ["refused"]
+
+
+def test_a_job_s_time_is_divided(tmp_path: Path) -> None:
+    folder = tiny_model_folder(tmp_path)
+    found = job.measure_job(model=str(folder), batch_size=256, score_batches=2, precision="fp32")
+    assert all(found[name] > 0 for name in ("forward", "backward", "step"))
+    assert 0 < found["other_share"] < 1
+    spent = sum(found[name] for name in ("forward", "backward", "step"))
+    assert found["other_share"] == pytest.approx(1 - spent / found["total"])
+    assert "_stopwatch" not in torch.optim.AdamW.step.__qualname__

@@ -216,6 +216,7 @@ def prune(
     arguments["finetune_epochs"], arguments["retrain_epochs"] = _epochs(epochs)
     source = DataConfig.make(**{name: arguments[name] for name in DataConfig.model_fields})
     PruneConfig.check_strategy_and_budget(strategy, compression, density, sparsity)
+    say.line(f"loading {model} and {task or train}")
     task_data = source.load()
     settings = {name: arguments[name] for name in PruneConfig.model_fields if name in arguments}
     config = PruneConfig.make(task_data.task, **{**settings, "data": source})
