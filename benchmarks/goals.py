@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.cutting import PARTITION, PRUNE
 from benchmarks.growth import off_the_line
-from benchmarks.memory import BARE
+from benchmarks.memory import SCORED
 from benchmarks.scoring import ALL, SMOOTH
 
 ALONE = ("MagGrad", "GradCAM", "GradCAMShift")
@@ -73,8 +73,9 @@ def _scoring(found: Mapping[str, Any], on_gpu: bool) -> Iterator[Goal]:
 def _memory(found: Mapping[str, Any], on_gpu: bool) -> Iterator[Goal]:
     unit = "bytes a weight"
     for case, one in found["scoring"].items():
-        if case != BARE:
-            yield Goal(f"memory: {case}, beyond a bare pass", unit, 4.0 * one["scores"], one["per_weight"])
+        if case in SCORED:
+            what = f"memory: {case}, beyond a {SCORED[case]}"
+            yield Goal(what, unit, 4.0 * one["scores"], one["per_weight"])
     # One copy, and a byte for the mask, which is the result.
     selection = found["selection"]["global scope"]["per_weight"]
     yield Goal("memory: selection, beyond the scores, masks included", unit, 5.0, selection)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
 import sys
@@ -14,8 +15,9 @@ from benchmarks.training import DENSITY, WAYS, steppers
 from deepcuts import Budget, Scores, ScoringOptions, Strategy, score, select
 
 _UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
-BARE = "bare pass"
-SCORED = ("GradCAMShift", ALL, SMOOTH)
+BARE, KEPT = "bare pass", "bare pass that adds to the gradients of one before"
+#: Case → the pass that its peak is compared with: smoothing adds up the gradients of its paths.
+SCORED = {"GradCAMShift": BARE, ALL: BARE, SMOOTH: KEPT}
 
 
 def peak_bytes() -> int:
@@ -28,7 +30,10 @@ def peak_bytes() -> int:
 def peak_of_scoring(shape: str, tokens: int, case: str) -> int:
     """Bytes at the peak of a bare pass or of a case of scoring, in this process."""
     model, batch = model_of(shape), batch_of(tokens)
-    if case == BARE:
+    if case == KEPT:
+        for _ in range(2):
+            model(**batch).loss.backward()
+    elif case == BARE:
         for _ in range(2):
             forward_and_backward(model, batch)
     else:
@@ -60,18 +65,18 @@ def measure_memory(shape: str, tokens: int) -> dict[str, dict[str, dict[str, flo
     """Bytes of every case, and beyond what it is compared with for each prunable weight.
 
     Returns:
-        ``"scoring"``, beyond a bare pass, with the number of ``"scores"``; ``"selection"``, beyond the
+        ``"scoring"``, beyond its bare pass, with the number of ``"scores"``; ``"selection"``, beyond the
         scores; and ``"training"``, beyond dense training: case → its numbers.
     """
     weights = sum(size.numel() for size in prunable_shapes(shape).values())
-    scoring = {case: _measured("scoring", shape, tokens, case) for case in (BARE, *SCORED)}
+    scoring = {case: _measured("scoring", shape, tokens, case) for case in (BARE, KEPT, *SCORED)}
     selection = _measured("selection", shape)
     training = {way: _measured("training", shape, tokens, way) for way in WAYS}
     return {
         "scoring": {
             case: {
                 "bytes": found,
-                "per_weight": (found - scoring[BARE]) / weights,
+                "per_weight": (found - scoring[SCORED.get(case, case)]) / weights,
                 "scores": len(CASES.get(case, ())),
             }
             for case, found in scoring.items()
@@ -87,7 +92,9 @@ def measure_memory(shape: str, tokens: int) -> dict[str, dict[str, dict[str, flo
 def _measured(what: str, *arguments: object) -> int:
     given = ", ".join(map(repr, arguments))
     code = f"from benchmarks.memory import peak_of_{what} as peak; print(peak({given}))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    # glibc learns to keep large blocks for itself; then what a process resides in is what it once held.
+    held = {**os.environ, "MALLOC_MMAP_THRESHOLD_": str(1 << 20)}
+    done = subprocess.run([sys.executable, "-c", code], env=held, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{what} {given}: {done.stderr[-2000:]}")
     return int(done.stdout.splitlines()[-1])

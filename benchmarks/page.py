@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import typer
 
 from benchmarks.goals import Goal, goals
+from benchmarks.memory import SCORED
 from benchmarks.prose import OPENING, PARTS
 
 NOT_MEASURED = "not measured"
@@ -174,17 +175,14 @@ def _agreement(found: Mapping[str, Any]) -> str:
 
 
 def _memory(found: Mapping[str, Any]) -> str:
-    against = {
-        "scoring": "beyond a bare pass",
-        "selection": "beyond the scores",
-        "training": "beyond dense training",
-    }
-    rows = [
-        [f"{part}: {case}", f"{one['bytes'] / 2**20:,.0f}", f"{one['per_weight']:.1f} {against[part]}"]
-        for part, cases in found.items()
-        if part in against
-        for case, one in cases.items()
-    ]
+    against = {"selection": "the scores", "training": "dense training"}
+    rows = []
+    for part in ("scoring", *against):
+        for case, one in found[part].items():
+            base = f"a {SCORED[case]}" if case in SCORED else against.get(part)
+            is_base = base is None or case == "dense"
+            beyond = "–" if is_base else f"{one['per_weight']:.1f} beyond {base}"
+            rows.append([f"{part}: {case}", f"{one['bytes'] / 2**20:,.0f}", beyond])
     return f"{found['shape']}:\n\n" + _table(["", "MiB", "bytes a prunable weight"], rows)
 
 

@@ -42,10 +42,12 @@ PARTS = {
     ),
     "memory": (
         "Memory",
-        "Peaks, each of a process of its own: resident memory, or what the GPU's allocator gave. A bare pass "
-        "holds the model, one batch's activations and all gradients. Scores are summed in 4 bytes a prunable "
-        "weight and score; gradients are read and freed as they appear, so that scoring can be below a bare "
-        "pass plus its sums.",
+        "Peaks, each of a process of its own: resident memory, or what the GPU's allocator gave. (Of glibc, "
+        "blocks above 1 MiB are taken from the system one by one, for else it keeps freed ones.) A bare pass "
+        "holds the model, one batch's activations, and gradients, which appear as activations go; one that "
+        "adds to the gradients of one before holds all of both at once, as a smoothing pass must. Scores are "
+        "summed in 4 bytes a prunable weight and score; gradients are read and freed as they appear, so that "
+        "scoring can be below a bare pass plus its sums.",
     ),
     "cutting": (
         "Cutting",
