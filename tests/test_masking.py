@@ -134,6 +134,27 @@ def test_gradients_may_be_accumulated_over_steps() -> None:
             assert_zeros(model, masks)
 
 
+def test_masks_are_held_under_mixed_precision_and_a_scaler_that_skips_a_step() -> None:
+    model = network()
+    masks = some_masks(model)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01, weight_decay=0.1)
+    scaler = torch.amp.GradScaler("cpu", init_scale=4.0)
+    with masked(model, masks, optimizer):
+        start = [parameter.detach().clone() for parameter in model.parameters()]
+        for number in range(4):
+            inputs, targets = data(number)
+            with torch.autocast("cpu", torch.bfloat16):
+                loss = nn.functional.mse_loss(model(inputs).float(), targets)
+            overflow = torch.inf if number == 1 else 1.0
+            scaler.scale(loss * overflow).backward()
+            scaler.step(optimizer)
+            scaler.update()
+            optimizer.zero_grad()
+            assert_zeros(model, masks)
+        assert scaler.get_scale() == 2.0  # halved by the step that was skipped
+        assert any((now != then).any() for now, then in zip(model.parameters(), start, strict=True))
+
+
 def test_two_optimizers_hold_the_masks_both() -> None:
     model = network()
     masks = some_masks(model)

@@ -59,7 +59,7 @@ def test_statistics_are_left_as_they_were(entry, shapes) -> None:
 @EVERY
 def test_only_the_options_that_a_formula_declares_change_it(entry: Criterion) -> None:
     changes = {"shift": 3.0, "noise_std": 9.0, "paths": 3, "dropout": True, "padding": True, "max_batches": 2}
-    changes |= {"max_smooth_batches": 2, "precision": "bf16"}
+    changes |= {"max_smooth_batches": 2, "precision": "bf16", "compile": True}
     assert changes.keys() == set(ScoringOptions.__dataclass_fields__)
     before = entry.function(stats_for(entry, SHAPES["weight"]), OPTIONS)
     for name, value in changes.items():
