@@ -101,6 +101,14 @@ def load_finetuned(
     Raises:
         ModelError: The model can't be found or loaded, or has no trained head.
     """
+    model = load_trained(name, trust_remote_code=trust_remote_code, dtype=dtype)
+    return model, load_tokenizer(name, trust_remote_code=trust_remote_code)
+
+
+def load_trained(
+    name: str, *, trust_remote_code: bool = False, dtype: torch.dtype | str = torch.float32
+) -> nn.Module:
+    """What `load_finetuned` gives, without the tokenizer."""
     from transformers import AutoModelForSequenceClassification
 
     source = resolve_model(name)
@@ -121,7 +129,8 @@ def load_finetuned(
     bounds = getattr(model.config, CONFIG_KEY, None)
     if bounds is not None:
         bound_output(model, *bounds)
-    return model, load_tokenizer(name, trust_remote_code=trust_remote_code)
+    trained: nn.Module = model
+    return trained
 
 
 def load_encoder(name: str, *, trust_remote_code: bool = False) -> nn.Module:

@@ -146,22 +146,41 @@ def predict(model: nn.Module, task: EncodedTask, split: EncodedSplit | None = No
     Returns:
         Logits, or the regression's value, ``(rows, outputs)``, on the CPU.
     """
+    device = next(model.parameters()).device
+    was_training = model.training
+
+    def logits(batch: dict[str, Tensor]) -> Tensor:
+        found: Tensor = model(**{name: value.to(device) for name, value in batch.items()}).logits
+        return found
+
+    model.eval()
+    try:
+        return predict_by(logits, task, split)
+    finally:
+        model.train(was_training)
+
+
+def predict_by(
+    logits: Callable[[dict[str, Tensor]], Tensor], task: EncodedTask, split: EncodedSplit | None = None
+) -> Tensor:
+    """What anything that runs a model says of every row.
+
+    Args:
+        logits: From a batch without labels, tensors ``(rows, tokens)`` on the CPU, to ``(rows, outputs)``.
+        task: The tokenised task.
+        split: The rows; by default the dev split.
+
+    Returns:
+        Logits, or the regression's value, ``(rows, outputs)``, in float32 on the CPU.
+    """
     rows = split if split is not None else task.dev
     # By length, so that batches hold little padding; each row's output is put back in its place.
     order = sorted(range(len(rows)), key=lambda index: len(rows[index]["input_ids"]))
-    device = next(model.parameters()).device
-    was_training = model.training
-    model.eval()
     found: list[Tensor] = []
-    try:
-        for start in range(0, len(order), _EVALUATION_ROWS):
-            indices = order[start : start + _EVALUATION_ROWS]
-            batch = task.collate([rows[index] for index in indices])
-            batch.pop("labels")
-            logits = model(**{name: value.to(device) for name, value in batch.items()}).logits
-            found.append(logits.float().cpu())
-    finally:
-        model.train(was_training)
+    for start in range(0, len(order), _EVALUATION_ROWS):
+        batch = task.collate([rows[index] for index in order[start : start + _EVALUATION_ROWS]])
+        batch.pop("labels")
+        found.append(logits(batch).float().cpu())
     return torch.cat(found)[torch.tensor(order).argsort()]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from deepcuts.config import DataConfig
     from deepcuts.progress import Reporter
 
 
@@ -24,6 +25,28 @@ def reporter() -> Reporter:
 def is_first_process() -> bool:
     """Whether this process may talk: the only one, or the first of those a launcher started."""
     return os.environ.get("RANK", "0") == "0"
+
+
+def data_to_measure_on(model: str, arguments: Mapping[str, Any]) -> tuple[DataConfig, int]:
+    """Where a command's dev rows come from, and how many tokens a row has at most.
+
+    Args:
+        model: As the command takes it; a run folder knows its own data and length.
+        arguments: The command's: the fields of `deepcuts.config.DataConfig`, and ``max_length``.
+
+    Raises:
+        InputError: A value is not allowed.
+    """
+    from deepcuts.config import DataConfig
+    from deepcuts.run_folder import saved_config
+
+    given = {name: arguments[name] for name in DataConfig.model_fields}
+    source = DataConfig.make(**{**given, "text": tuple(arguments["text"] or ())})
+    saved = saved_config(Path(model))
+    if saved is not None and source.task is None and source.train is None:
+        data = arguments["data"]
+        source = DataConfig.make(**{**saved["data"], **({"data": data} if data else {})})
+    return source, arguments["max_length"] or (saved["max_length"] if saved is not None else 128)
 
 
 def print_table(title: str, columns: list[str], rows: list[list[str]], caption: str | None = None) -> None:

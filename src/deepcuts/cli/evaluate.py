@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -37,18 +36,10 @@ def evaluate(
     arguments = dict(locals())
     import json
 
-    from deepcuts.cli.common import measure_cells, print_table
-    from deepcuts.config import DataConfig
+    from deepcuts.cli.common import data_to_measure_on, measure_cells, print_table
     from deepcuts.quiet import quiet_libraries
-    from deepcuts.run_folder import saved_config
 
-    source = DataConfig.make(
-        **{name: arguments[name] for name in DataConfig.model_fields if name != "text"},
-        text=tuple(text or ()),
-    )
-    saved = saved_config(Path(model))
-    if saved is not None and source.task is None and source.train is None:
-        source = DataConfig.make(**{**saved["data"], **({"data": data} if data else {})})
+    source, length = data_to_measure_on(model, arguments)
     task_data = source.load()
     quiet_libraries()
     from deepcuts.encoding import encode
@@ -59,7 +50,6 @@ def evaluate(
 
     loaded, tokenizer = load_pruned(model, trust_remote_code=trust_remote_code)
     check_fits(loaded, task_data.task)
-    length = max_length or (saved["max_length"] if saved is not None else 128)
     encoded = encode(task_data, tokenizer, loaded, length)
     found = {
         "baseline": baseline(task_data.task, task_data.train, task_data.dev),

@@ -66,12 +66,12 @@ def save_onnx(model: Any, folder: Path, *, tokenizer: Any) -> float:
 
     def write(temporary: Path) -> None:
         temporary.mkdir()
-        names = _write_onnx(model, tokenizer, temporary / "model.onnx")
+        names = write_onnx(model, tokenizer, temporary / "model.onnx")
         session = runtime.InferenceSession(temporary / "model.onnx", providers=["CPUExecutionProvider"])
         found.append(
             _compare(model, names, lambda inputs: session.run(["logits"], inputs)[0], "ONNX Runtime")
         )
-        _write_beside(model, tokenizer, temporary)
+        write_beside(model, tokenizer, temporary)
 
     write_atomically(folder, write)
     return found[0]
@@ -88,14 +88,14 @@ def save_openvino(model: Any, folder: Path, *, tokenizer: Any) -> float:
     def write(temporary: Path) -> None:
         temporary.mkdir()
         with tempfile.TemporaryDirectory(prefix="deepcuts-") as between:
-            names = _write_onnx(model, tokenizer, Path(between) / "model.onnx")
+            names = write_onnx(model, tokenizer, Path(between) / "model.onnx")
             converted = openvino.convert_model(Path(between) / "model.onnx")
             openvino.save_model(converted, temporary / "openvino_model.xml", compress_to_fp16=False)
         compiled = openvino.Core().compile_model(
             temporary / "openvino_model.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
         )
         found.append(_compare(model, names, lambda inputs: compiled(inputs)[0], "OpenVINO"))
-        _write_beside(model, tokenizer, temporary)
+        write_beside(model, tokenizer, temporary)
 
     write_atomically(folder, write)
     return found[0]
@@ -118,14 +118,21 @@ def check_installed(extra: str) -> dict[str, Any]:
         ) from None
 
 
-def _write_onnx(model: Any, tokenizer: Any, path: Path) -> list[str]:
+def write_onnx(model: Any, tokenizer: Any, path: Path) -> list[str]:
+    """Write ``model.onnx`` and nothing beside it, unchecked; arguments are those of `save_onnx`.
+
+    Returns:
+        The names of the model's inputs.
+
+    Raises:
+        DeepcutsError: torch's exporter can't export the model, or it is not in float32.
+    """
     wrong = {parameter.dtype for parameter in model.parameters()} - {torch.float32}
     if wrong:
         raise InputError(
             "dtype", str(wrong.pop()).removeprefix("torch."), "ONNX and OpenVINO are float32 here"
         )
-    taken = inspect.signature(model.forward).parameters
-    names = [name for name in _INPUTS if name in tokenizer.model_input_names and name in taken]
+    names = input_names(model, tokenizer)
     example = _inputs(model, names, 0)
     sizes = {0: torch.export.Dim.AUTO, 1: torch.export.Dim.AUTO}
     with _quiet():
@@ -147,6 +154,12 @@ def _write_onnx(model: Any, tokenizer: Any, path: Path) -> list[str]:
                 f"model: {type(model).__name__} could not be exported to ONNX: {reason}"
             ) from error
     return names
+
+
+def input_names(model: Any, tokenizer: Any) -> list[str]:
+    """The tensors of the tokenizer that a model takes, in the order of an exported model's inputs."""
+    taken = inspect.signature(model.forward).parameters
+    return [name for name in _INPUTS if name in tokenizer.model_input_names and name in taken]
 
 
 @torch.no_grad()
@@ -192,6 +205,7 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _write_beside(model: Any, tokenizer: Any, folder: Path) -> None:
+def write_beside(model: Any, tokenizer: Any, folder: Path) -> None:
+    """Save config and tokenizer into a folder."""
     model.config.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
