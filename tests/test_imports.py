@@ -41,7 +41,7 @@ TIERS = [
     ["stages"],
     ["saving", "export"],
     ["pipeline"],
-    ["demo", "grid", "prediction"],
+    ["demo", "grid", "prediction", "bench"],
     ["report"],
     ["cli"],
     ["__main__"],

@@ -316,7 +316,7 @@ def test_strategies_lists_each_with_formula_and_cost(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["prune", "evaluate", "inspect", "compare", "export", "strategies", "demo"]
+    "command", ["prune", "evaluate", "inspect", "compare", "export", "predict", "bench", "strategies", "demo"]
 )
 def test_help_has_an_example(command: str, run: Run) -> None:
     status, out, _ = run(command, "--help")

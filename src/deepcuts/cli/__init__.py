@@ -6,7 +6,19 @@ import sys
 
 import typer
 
-from deepcuts.cli import compare, demo, evaluate, export, grid, inspect, predict, prune, report, strategies
+from deepcuts.cli import (
+    bench,
+    compare,
+    demo,
+    evaluate,
+    export,
+    grid,
+    inspect,
+    predict,
+    prune,
+    report,
+    strategies,
+)
 from deepcuts.errors import DeepcutsError
 
 app = typer.Typer(
@@ -24,6 +36,7 @@ app.command("grid")(grid.grid)
 app.command("compare")(compare.compare)
 app.command("report")(report.report)
 app.command("export")(export.export)
+app.command("bench")(bench.bench)
 app.command("strategies")(strategies.strategies)
 app.command("demo")(demo.demo)
 

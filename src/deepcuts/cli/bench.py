@@ -1,0 +1,116 @@
+"""``deepcuts bench``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deepcuts.errors import InputError
+
+_DATA = "What is measured on dev"
+
+
+def bench(
+    run: Annotated[
+        str,
+        typer.Argument(help="A run folder, a saved model (dense or sparse), a packed file, or a Hub name."),
+    ],
+    shape: Annotated[
+        list[str] | None,
+        typer.Option(help="ROWSxTOKENS of a timed batch; repeat (default: 1x32, 1x128, 16x128)."),
+    ] = None,
+    turns: Annotated[int, typer.Option(help="How often each is timed.")] = 15,
+    threads: Annotated[
+        int | None, typer.Option(help="Threads of every runtime (default: as PyTorch takes).")
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="A variant, such as sparse-bf16; repeat (default: all).")
+    ] = None,
+    device: Annotated[
+        str, typer.Option(help="auto, cpu or cuda; auto takes a GPU where there is one.")
+    ] = "auto",
+    tolerance: Annotated[
+        float, typer.Option(help="How far below torch fp32's measure a variant may be to be recommended.")
+    ] = 0.01,
+    memory: Annotated[
+        bool, typer.Option("--memory/--no-memory", help="Start a process for each variant to weigh it.")
+    ] = True,
+    measure: Annotated[
+        bool,
+        typer.Option("--measure/--no-measure", help="Measure each variant on dev.", rich_help_panel=_DATA),
+    ] = True,
+    task: Annotated[
+        str | None,
+        typer.Option(help="sst2, cola, stsb or minimal-pairs (default: a run's own).", rich_help_panel=_DATA),
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Folder with the GLUE task; else the Hub.", rich_help_panel=_DATA)
+    ] = None,
+    train: Annotated[
+        str | None, typer.Option(help="Your own training file (for the labels).", rich_help_panel=_DATA)
+    ] = None,
+    dev: Annotated[str | None, typer.Option(help="Your own dev file.", rich_help_panel=_DATA)] = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Option(help="Column with text; repeat for a pair.", rich_help_panel=_DATA),
+    ] = None,
+    label: Annotated[str | None, typer.Option(help="Column to predict.", rich_help_panel=_DATA)] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="classification or regression.", rich_help_panel=_DATA)
+    ] = None,
+    max_length: Annotated[
+        int | None,
+        typer.Option(
+            help="Tokens of a dev row at most (default: a run's own, or 128).", rich_help_panel=_DATA
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Also write everything to this JSON file.")
+    ] = None,
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help="Let code that comes with the model run.")
+    ] = False,
+) -> None:
+    """Measure a model in every way that this machine can run it, and say which to use.
+
+    Speed, memory, file size, and the task's measures on dev, of the dense model and of the sparse runtime.
+
+    Example:  deepcuts bench run --shape 1x64 --shape 8x128
+    """
+    arguments = dict(locals())
+    from deepcuts.bench.timing import Shape, check_turns
+    from deepcuts.bench.variants import check_names
+
+    if output is not None and output.exists():
+        raise InputError("output", str(output), "it exists already; name another, or remove it")
+    shapes = [Shape.parse(one) for one in shape or ()]
+    check_turns(turns)
+    check_names(only or ())
+    from deepcuts.cli.common import data_to_measure_on, reporter
+    from deepcuts.quiet import quiet_libraries
+
+    quiet_libraries()
+    from deepcuts.bench.run import SHAPES, BenchOptions
+    from deepcuts.bench.run import bench as measure_all
+    from deepcuts.cli.bench_tables import print_bench
+    from deepcuts.config import DataConfig
+    from deepcuts.files import write_json
+
+    options = BenchOptions(
+        shapes=shapes or SHAPES,
+        turns=turns,
+        threads=threads,
+        only=only or (),
+        device=device,  # type: ignore[arg-type]
+        tolerance=tolerance,
+        memory=memory,
+        trust_remote_code=trust_remote_code,
+    )
+    source, length = data_to_measure_on(run, arguments)
+    loaded = source.load() if measure and source != DataConfig() else None
+    found = measure_all(run, loaded, options=options, max_length=length, reporter=reporter())
+    print_bench(run, found)
+    if output is not None:
+        write_json(output, found.as_json())

@@ -1,0 +1,70 @@
+"""`deepcuts bench` as a person runs it, on a run that `deepcuts prune` made."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from runs import job
+
+from deepcuts.pipeline import prune
+
+
+def deepcuts(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "deepcuts", *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("home")
+    prune(job(folder, finetune_epochs=1, retrain_epochs=1), folder / "run")
+    return folder / "run"
+
+
+def test_a_run_is_measured_on_its_own_task(run: Path, tmp_path: Path) -> None:
+    output = tmp_path / "bench.json"
+    done = deepcuts(
+        "bench", run, "--only", "dense-fp32", "--shape", "1x8", "--shape", "4x6", "--turns", 3,
+        "--threads", 1, "--device", "cpu", "-o", output,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr  # no bars where there is no terminal
+    found = json.loads(output.read_text())
+    assert list(tmp_path.iterdir()) == [output]
+    assert found["threads"] == 1
+    assert [one["name"] for one in found["results"]] == ["dense-fp32"]
+    stated = json.loads((run / "result.json").read_text())["retrained"]
+    for one in found["results"]:
+        assert one["measures"] == pytest.approx(stated)
+        assert one["timings"].keys() == {"1x8", "4x6"}
+        assert one["bytes"] > 0
+        if sys.platform == "linux":  # what libraries take is far more than such a model
+            assert 10e6 < one["memory"]["libraries"] < one["memory"]["resident"] <= one["memory"]["peak"]
+    assert "4 x 6 tokens" in done.stdout
+    last = done.stdout.splitlines()[-1]
+    assert last == found["advice"]
+    assert last.startswith("Use ")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--shape", "8"], "shape: got '8'"),
+        (["--turns", "1"], "turns: got 1"),
+        (["--output", "{run}/config.json"], "exists already"),
+        (["--only", "tensorrt"], "only: got 'tensorrt'"),
+    ],
+    ids=str,
+)
+def test_bad_input_is_one_message_and_status_2(run: Path, options: list[str], message: str) -> None:
+    done = deepcuts("bench", run, *(option.replace("{run}", str(run)) for option in options))
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr
+    assert done.stderr.startswith("deepcuts: ")
+    assert done.stderr.count("\n") == 1
+    assert not done.stdout
