@@ -28,4 +28,4 @@ def test_no_access_beyond_what_was_given_and_no_undefined_behaviour(tmp_path: Pa
     subprocess.run([*link, f"-Wl,-rpath,{tmp_path}", "-o", str(driver)], check=True)
     done = subprocess.run([str(driver), "150"], capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stdout + done.stderr[-5000:]
-    assert done.stdout == "150 layers\n"
+    assert done.stdout == "150 cases\n"

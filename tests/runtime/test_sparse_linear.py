@@ -99,7 +99,8 @@ def test_gelu_is_the_exact_one(run: str, precision: Any) -> None:
     inputs = inputs.bfloat16().float()[:, None]
     found = SparseLinear.from_linear(linear, precision=precision, activation="gelu")(inputs)
     exact = F.gelu(exactly(linear, inputs))
-    assert ((found.double() - exact).abs() <= 1.2e-6 * exact.abs().clamp(min=1)).all()
+    error = 1.2e-6 if precision == "float32" or run == "csr" else 3e-4
+    assert ((found.double() - exact).abs() <= error * exact.abs().clamp(min=1)).all()
 
 
 def test_non_contiguous_and_expanded_inputs(run: str) -> None:

@@ -11,6 +11,7 @@ from torch import nn
 
 from deepcuts.errors import InputError
 from deepcuts.runtime.break_even import break_even
+from deepcuts.runtime.encoder_layer import use_kernel
 from deepcuts.runtime.kernel import PRECISIONS, Activation, Precision
 from deepcuts.runtime.sparse_linear import MOST_IN_FEATURES, SparseLinear
 
@@ -41,16 +42,19 @@ def sparsify(model: _Model, *, precision: Precision = "float32", dense_above: fl
     copy runs on the CPU, is in evaluation mode and asks for no gradients; the model itself is not changed.
 
     In the feed-forward blocks of the BERT family, GELU is applied by the sparse layer, which then takes the
-    place of both.
+    place of both. Attention goes to the kernel too, for models that take it from Transformers' registry and
+    have it at its default; and layers like BERT's are run as a whole.
 
     Args:
         model: Any module, on the CPU.
         precision: ``"float32"``: outputs within 1e-5 of the dense model's, relative to the largest.
             ``"bfloat16"``: weights and inputs of sparse layers are rounded to it, sums and everything else
-            are not; about twice as fast where the processor multiplies such numbers (AVX-512 BF16).
+            are not, but for attention's products where the processor has such (AVX-512 BF16); there it is
+            nearly twice as fast.
         dense_above: The density above which layers stay dense. By default it is measured, for each shape on
-            this machine, which takes some tens of milliseconds; then which layers are sparse may
-            differ from machine to machine. 1 makes every pruned layer sparse.
+            this machine, which takes some tens of milliseconds, and so is whether the kernel's attention is
+            faster than PyTorch's; then both may differ from machine to machine. 1 makes every pruned
+            layer sparse, and takes the kernel's attention.
 
     Raises:
         InputError: An option has a value that is not allowed, a parameter is not on the CPU, or no linear
@@ -86,7 +90,9 @@ def sparsify(model: _Model, *, precision: Precision = "float32", dense_above: fl
         raise InputError("model", type(model).__name__, "it must have linear layers with weights that are 0")
     _logger.info("%d pruned layers: %d sparse, %d dense", pruned, pruned - dense, dense)
     made: _Model = copy.deepcopy(model, replaced)
-    return made.eval().requires_grad_(False)
+    made.eval().requires_grad_(False)
+    use_kernel(made, precision, measure=dense_above is None)
+    return made
 
 
 def check_options(precision: str, dense_above: float | None) -> None:

@@ -11,6 +11,7 @@ from deepcuts.errors import FileFormatError
 from deepcuts.heads import CONFIG_KEY, bound_output
 from deepcuts.runtime.break_even import break_even
 from deepcuts.runtime.conversion import check_options, fused_activations
+from deepcuts.runtime.encoder_layer import use_kernel
 from deepcuts.runtime.kernel import Precision
 from deepcuts.runtime.sparse_linear import SparseLinear
 from deepcuts.sparse_checkpoint import read_sparse
@@ -95,6 +96,7 @@ def load(
     if bounds is not None:
         bound_output(model, *bounds)
     ready: Any = model.eval().requires_grad_(False)
+    use_kernel(ready, precision, measure=dense_above is None)
     return ready
 
 

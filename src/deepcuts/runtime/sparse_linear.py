@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from deepcuts.errors import DeepcutsError, InputError
 from deepcuts.packed import count_ones
 from deepcuts.runtime import kernel
-from deepcuts.runtime.kernel import ACTIVATIONS, PRECISIONS, Activation, Precision
+from deepcuts.runtime.kernel import ACTIVATIONS, PRECISIONS, Activation, Kernel, PackedLinear, Precision
 
 #: More inputs than this a layer can't have: their numbers are kept in 16 bits.
 MOST_IN_FEATURES = 65_535
@@ -36,7 +36,7 @@ class SparseLinear(nn.Module):
         in_features: Number of inputs.
         out_features: Number of outputs.
         precision: ``"float32"``, or ``"bfloat16"``: weights and inputs are rounded to bfloat16, sums are not.
-        activation: ``"gelu"`` (the exact one, up to about 1e-6), or None.
+        activation: ``"gelu"`` (the exact one, up to about 1e-6; with bfloat16 up to 3e-4), or None.
         mask_bits: ``(ceil(out_features · in_features / 8),)``, uint8, row by row, the first weight in the
             highest bit.
         values: ``(kept,)``: the kept weights, row by row.
@@ -63,7 +63,8 @@ class SparseLinear(nn.Module):
         self.register_buffer("mask_bits", mask_bits)
         self.register_buffer("values", values)
         self.register_buffer("bias", bias)
-        self._prepared: _Prepared | None = None
+        self._packed: PackedLinear | None = None
+        self._fallback: Callable[[Tensor], Tensor] | None = None
 
     @classmethod
     def from_parts(
@@ -183,34 +184,64 @@ class SparseLinear(nn.Module):
         flat = inputs.detach().reshape(tokens, self.in_features).float()
         if flat.stride(1) != 1 and self.in_features > 1:
             flat = flat.contiguous()
-        if self._prepared is None:
-            self._prepared = self._prepare()
-        outputs = self._prepared(flat)
+        outputs = self.multiply(flat)
         return outputs.to(inputs.dtype).reshape(*inputs.shape[:-1], self.out_features)
 
-    def _prepare(self) -> _Prepared:
+    def multiply(self, flat: Tensor) -> Tensor:
+        """`forward` without its checks.
+
+        Args:
+            flat: ``(tokens, in_features)``, float32, on the CPU, each row contiguous; not asking for
+                gradients.
+
+        Returns:
+            ``(tokens, out_features)``, float32, contiguous.
+        """
+        run = kernel.chosen()
+        if run is not None:
+            return run.apply([self.packed(run)], flat)[0]
+        if self._fallback is None:
+            bits, values, bias = self._parts()
+            self._fallback = _fallback(
+                bits, values, (self.out_features, self.in_features), bias, self.precision, self.activation
+            )
+        return self._fallback(flat)
+
+    def packed(self, run: Kernel) -> PackedLinear:
+        """The layer as a kernel takes it; made at the first call.
+
+        Raises:
+            DeepcutsError: The layer is not on the CPU.
+        """
+        if self._packed is None:
+            bits, values, bias = self._parts()
+            shape = (self.out_features, self.in_features)
+            packed = run.pack(bits, values, shape, self.precision)
+            self._packed = PackedLinear(packed, shape, self.precision, bias, self.activation)
+        return self._packed
+
+    def _parts(self) -> tuple[Tensor, Tensor, Tensor | None]:
         if self.values.device.type != "cpu":
             raise DeepcutsError(f"a SparseLinear runs on the CPU, but was moved to {self.values.device}")
-        shape = (self.out_features, self.in_features)
         bias = None if self.bias is None else self.bias.float().contiguous()
-        values = self.values.float().contiguous()
-        run = kernel.chosen()
-        if run is None:
-            return _fallback(self.mask_bits, values, shape, bias, self.precision, self.activation)
-        packed = run.pack(self.mask_bits.contiguous(), values, shape, self.precision)
-        return lambda inputs: run.apply(packed, shape, self.precision, bias, self.activation, inputs)
+        return self.mask_bits.contiguous(), self.values.float().contiguous(), bias
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> SparseLinear:
-        self._prepared = None  # the buffers are about to become others
+        self._forget()
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         return self
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
-        self._prepared = None
+        self._forget()
         super()._load_from_state_dict(*args, **kwargs)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_prepared": None}
+        return {**self.__dict__, "_packed": None, "_fallback": None}
+
+    def _forget(self) -> None:
+        """Drop what was made from the buffers, which are about to become others."""
+        self._packed = None
+        self._fallback = None
 
     def extra_repr(self) -> str:
         """What `repr` shows."""
@@ -221,9 +252,6 @@ class SparseLinear(nn.Module):
         )
 
 
-_Prepared = Callable[[Tensor], Tensor]
-
-
 def _fallback(
     mask_bits: Tensor,
     values: Tensor,
@@ -231,7 +259,7 @@ def _fallback(
     bias: Tensor | None,
     precision: Precision,
     activation: Activation | None,
-) -> _Prepared:
+) -> Callable[[Tensor], Tensor]:
     """The layer without the compiled kernel: PyTorch's product of a CSR matrix and a dense one."""
     kept = np.unpackbits(mask_bits.numpy(), count=math.prod(shape)).reshape(shape)
     rows = np.concatenate([[0], kept.sum(axis=1, dtype=np.int64).cumsum()]).astype(np.int32)

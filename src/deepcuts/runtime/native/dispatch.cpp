@@ -194,18 +194,24 @@ int64_t deepcuts_pack(const uint8_t* bits, const float* values, int64_t rows, in
 
 void deepcuts_free(uint8_t* packed) { std::free(packed); }
 
-// output = activation(input · weightᵀ + bias); returns 0, or 1 if memory ran out. Safe from any thread.
-int32_t deepcuts_linear(int32_t kernel_index, const Linear* linear, int64_t threads) {
+// output = activation(input · weightᵀ + bias) of each layer; returns 0, or 1 if memory ran out. Safe from any thread.
+int32_t deepcuts_linears(int32_t kernel_index, const Linears* linears, int64_t threads) {
     const Kernel& kernel = *kChoices[kernel_index].kernel;
-    const int64_t width = kernel.tile_tokens(linear->half);
-    const int64_t tiles = (linear->tokens + width - 1) / width;
-    const int64_t groups = group_count(linear->rows);
+    const Linear& first = linears->layers[0];
+    const int64_t width = kernel.tile_tokens(first.half);
+    const int64_t tiles = (first.tokens + width - 1) / width;
+    if (linears->chained && tiles < threads) {  // a chain can't be cut into parts of the rows
+        const Linears one{linears->layers, 1, 0}, other{linears->layers + 1, 1, 0};
+        return deepcuts_linears(kernel_index, &one, threads) || deepcuts_linears(kernel_index, &other, threads);
+    }
+    int64_t groups = 0;
+    for (int64_t nth = 0; nth < linears->count; ++nth) groups += whole_gatherings(group_count(linears->layers[nth].rows));
     if (tiles == 0 || groups == 0) return 0;
     // Few tiles are cut into parts of the rows as well, where the outputs are cut anyway.
-    const int64_t wanted = (threads + tiles - 1) / tiles;
-    const int64_t per_part = ((groups + wanted - 1) / wanted + kGathered - 1) / kGathered * kGathered;
+    const int64_t wanted = linears->chained ? 1 : (threads + tiles - 1) / tiles;
+    const int64_t per_part = whole_gatherings((groups + wanted - 1) / wanted);
     const int64_t parts = (groups + per_part - 1) / per_part;
-    const size_t bytes = kernel.scratch_bytes(*linear);
+    const size_t bytes = kernel.scratch_bytes(*linears);
     std::atomic<int32_t> failed{0};
     Pool::run(threads, tiles * parts, [&](int64_t index) {
         thread_local Scratch scratch;
@@ -215,9 +221,35 @@ int32_t deepcuts_linear(int32_t kernel_index, const Linear* linear, int64_t thre
             return;
         }
         const int64_t first_token = index / parts * width, first_group = index % parts * per_part;
-        const int64_t tokens = linear->tokens - first_token < width ? linear->tokens - first_token : width;
+        const int64_t tokens = first.tokens - first_token < width ? first.tokens - first_token : width;
         const int64_t last_group = first_group + per_part < groups ? first_group + per_part : groups;
-        kernel.tile(*linear, first_token, tokens, first_group, last_group, memory);
+        kernel.tile(*linears, first_token, tokens, first_group, last_group, memory);
+    });
+    return failed.load();
+}
+
+// Layer normalisation of a sum. Safe from any thread.
+void deepcuts_add_norm(int32_t kernel_index, const AddNorm* norm, int64_t threads) {
+    constexpr int64_t kPiece = 32;
+    Pool::run(threads, (norm->rows + kPiece - 1) / kPiece, [&](int64_t index) {
+        const int64_t first = index * kPiece, last = first + kPiece < norm->rows ? first + kPiece : norm->rows;
+        kChoices[kernel_index].kernel->add_norm(*norm, first, last);
+    });
+}
+
+// Attention; returns 0, or 1 if memory ran out. Safe from any thread.
+int32_t deepcuts_attention(int32_t kernel_index, const Attention* attention, int64_t threads) {
+    const Kernel& kernel = *kChoices[kernel_index].kernel;
+    if (attention->queries == 0 || attention->keys == 0) return 0;
+    const size_t bytes = kernel.head_scratch_bytes(*attention);
+    std::atomic<int32_t> failed{0};
+    Pool::run(threads, attention->batch * attention->heads, [&](int64_t index) {
+        thread_local Scratch scratch;
+        char* const memory = scratch.reserve(bytes);
+        if (memory == nullptr)
+            failed.store(1);
+        else
+            kernel.head(*attention, index / attention->heads, index % attention->heads, memory);
     });
     return failed.load();
 }
