@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from deepcuts.report.studies import Study
 from deepcuts.report.variants import limits, option_rows, option_studies
 
@@ -24,3 +26,19 @@ def test_an_option_is_studied_against_its_limits(studies: list[Study]) -> None:
     }
     assert list(limits("LayerSmoothGradCAM", "noise_std").values()) == ["LayerMagGrad"]
     assert limits("LayerSmoothGrad", "paths") == {}
+
+
+def test_values_are_compared_over_the_seeds_that_all_have(studies: list[Study]) -> None:
+    study = studies[1]
+    (whole,) = option_studies(study)
+    left = [cell for cell in study.variants if (cell.options.get("shift"), cell.seed) != (1.0, 1)]
+    (found,) = option_studies(replace(study, variants=left))
+    assert {cell.seed for cells in found.cells.values() for cell in cells} == {0}
+    assert {cell.seed for cells in found.references.values() for cell in cells} == {0}
+    assert {cell.seed for cells in whole.references.values() for cell in cells} == {0, 1}
+    # Without a seed that all values have, nothing is left out.
+    none = [cell for cell in left if (cell.options.get("shift"), cell.seed) != (100.0, 0)]
+    (apart,) = option_studies(replace(study, variants=none))
+    assert {value: {cell.seed for cell in cells} for value, cells in apart.cells.items()} == {
+        0.0: {0, 1}, 1.0: {0}, 10.0: {0, 1}, 100.0: {1},
+    }  # fmt: skip

@@ -33,9 +33,9 @@ class OptionStudy:
         density: Share kept.
         option: Name of the option.
         usual: Its usual value.
-        cells: Value → cells that are done, ascending.
-        references: Label → cells that the option leads to at a limit, where they were run; the masks are
-            compared with theirs.
+        cells: Value → cells that are done, ascending; of the seeds that all values have, if there are such.
+        references: Label → cells of the same seeds that the option leads to at a limit, where they were run;
+            the masks are compared with theirs.
     """
 
     strategy: str
@@ -89,16 +89,29 @@ def option_studies(study: Study) -> list[OptionStudy]:
             value: sorted((c for c in cells if c.options[option] == value), key=lambda cell: cell.seed)
             for value in values
         }
+        # Values are compared over the same seeds, if there are any that all of them have.
+        shared = set.intersection(*({cell.seed for cell in group} for group in by_value.values()))
+        if shared:
+            by_value = {value: _of_seeds(group, shared) for value, group in by_value.items()}
         names = limits(strategy, option)
-        references = {label: cells for label, name in names.items() if (cells := study.at(name, density))}
+        references = {
+            label: cells
+            for label, name in names.items()
+            if (cells := _of_seeds(study.at(name, density), shared or None))
+        }
         if option == "shift" and 0 in by_value and not any("λ = 0" in label for label in references):
             references[f"{strategy} (λ = 0)"] = by_value[0]
         if not names:
-            references[f"{strategy} at {study.usual_options[option]:g}"] = study.at(strategy, density)
+            usual = _of_seeds(study.at(strategy, density), shared or None)
+            references[f"{strategy} at {study.usual_options[option]:g}"] = usual
         found.append(
             OptionStudy(strategy, density, option, study.usual_options[option], by_value, references)
         )
     return found
+
+
+def _of_seeds(cells: Sequence[Cell], seeds: set[int] | None) -> list[Cell]:
+    return [cell for cell in cells if seeds is None or cell.seed in seeds]
 
 
 def limits(strategy: str, option: str) -> dict[str, str]:
