@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import torch
 from models import tiny, tiny_batches
 from runs import tiny_model_folder
 
-from benchmarks import agreement, growth, job, memory, parallel, scoring, shapes, training
+from benchmarks import agreement, growth, job, memory, parallel, runtime, scoring, shapes, training
 from benchmarks.cutting import time_cutting
 from benchmarks.plain import score_plainly
 from benchmarks.timing import Beside, Timed, in_turns
@@ -205,3 +206,20 @@ def test_a_job_s_time_is_divided(tmp_path: Path) -> None:
     spent = sum(found[name] for name in ("forward", "backward", "step"))
     assert found["other_share"] == pytest.approx(1 - spent / found["total"])
     assert "_stopwatch" not in torch.optim.AdamW.step.__qualname__
+
+
+@pytest.mark.parametrize("given", ["densities", "masks"])
+def test_pruned_models_run_in_turns(tiny_shapes: None, tmp_path: Path, given: str) -> None:
+    options: dict[str, Any] = {"density": [0.4, 0.2]}
+    if given == "masks":
+        model = shapes.model_of("MiniLM")
+        masks = select(score(model, [], ["Random"])["Random"], Budget.from_density(0.3))
+        masks.save(tmp_path / "masks.safetensors")
+        options = {"masks": [tmp_path / "masks.safetensors"], "model": "MiniLM"}
+    only = ["dense-bf16", "sparse-fp32"]
+    runtime.main(tmp_path / "out" / "runtime.json", shape=["2x3"], threads=[1], turns=3, only=only, **options)
+    tables = json.loads((tmp_path / "out" / "runtime.json").read_text())["tables"]
+    assert [round(table["density"], 1) for table in tables] == ([0.4, 0.2] if given == "densities" else [0.3])
+    for table in tables:
+        assert list(table["shapes"]["2x3"]) == ["dense-fp32", *only]
+        assert table["shapes"]["2x3"]["dense-fp32"]["times"] == 1
