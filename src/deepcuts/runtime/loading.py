@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from deepcuts.errors import FileFormatError
@@ -52,12 +53,14 @@ def load(
     with init_empty_weights(include_buffers=False):
         model = AutoModelForSequenceClassification.from_config(config, trust_remote_code=trust_remote_code)
     tensors = dict(checkpoint.others)
+    pruned_tensors = checkpoint.pruned
+    del checkpoint  # or what the file holds in another precision would stay beside what is made of it
     fused = fused_activations(model)
     modules = dict(model.named_modules())
-    biases = {name: one.dense() for name, one in checkpoint.pruned.items() if len(one.shape) == 1}
+    biases = {name: one.dense() for name, one in pruned_tensors.items() if len(one.shape) == 1}
     tensors.update(biases)
     sparse: dict[nn.Module, SparseLinear] = {}
-    for name, pruned in checkpoint.pruned.items():
+    for name, pruned in pruned_tensors.items():
         if name in biases:
             continue
         owner, _, own = name.rpartition(".")
@@ -69,13 +72,18 @@ def load(
         if pruned.shape != shape:
             raise FileFormatError(f"{path}: {name!r} has shape {pruned.shape}, the model needs {shape}")
         density = pruned.mask.kept / pruned.mask.weights
-        limit = break_even(shape, precision, pruned.values.dtype) if dense_above is None else dense_above
+        limit = break_even(shape, precision, torch.float32) if dense_above is None else dense_above
         if density > limit:
             tensors[name] = pruned.dense()
             continue
+        bits, values = pruned.mask.bits, pruned.values
+        if (
+            values.dtype is not torch.float32
+        ):  # a view would keep all of the file, of which nothing else is left
+            bits, values = bits.copy(), values.clone()
         sparse[module] = SparseLinear.from_parts(
-            pruned.mask.bits,
-            pruned.values,
+            bits,
+            values,
             shape,
             tensors.pop(f"{owner}.bias", None),
             precision=precision,
@@ -102,9 +110,11 @@ def load(
 
 def _fill(model: nn.Module, tensors: dict[str, Tensor], path: str | Path) -> None:
     """Put tensors in the place of the model's empty ones, in float32 whatever the file's precision."""
-    full = {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
+    for name, value in tensors.items():
+        if value.is_floating_point():
+            tensors[name] = value.float()
     try:
-        unexpected = model.load_state_dict(full, strict=False, assign=True).unexpected_keys
+        unexpected = model.load_state_dict(tensors, strict=False, assign=True).unexpected_keys
     except RuntimeError as error:
         raise FileFormatError(f"{path}: is for another model ({error})") from None
     if unexpected:
