@@ -89,7 +89,7 @@ def _agreement() -> dict[str, Any]:
 
 
 def _cutting() -> dict[str, Any]:
-    return _show("Selection / one numpy.partition of the same values", {"85.6 M scores": time_cutting(3)})
+    return _show("Selection / one numpy.partition of the same values", {"85.6 M scores": time_cutting(5)})
 
 
 def _training() -> dict[str, Any]:

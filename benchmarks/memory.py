@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 
@@ -13,8 +12,8 @@ from benchmarks.scoring import ALL, CASES, SMOOTH
 from benchmarks.shapes import batch_of, device, forward_and_backward, model_of, prunable_shapes
 from benchmarks.training import DENSITY, WAYS, steppers
 from deepcuts import Budget, Scores, ScoringOptions, Strategy, score, select
+from deepcuts.bench.memory import of_this_process
 
-_UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
 BARE, KEPT = "bare pass", "bare pass that adds to the gradients of one before"
 #: Case → the pass that its peak is compared with: smoothing adds up the gradients of its paths.
 SCORED = {"GradCAMShift": BARE, ALL: BARE, SMOOTH: KEPT}
@@ -24,7 +23,10 @@ def peak_bytes() -> int:
     """The most that this process has held so far: RAM, or what the GPU's allocator gave."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNIT
+    peak = of_this_process()[1]
+    if peak is None:
+        raise RuntimeError("this system does not say how much memory a process has held")
+    return peak
 
 
 def peak_of_scoring(shape: str, tokens: int, case: str) -> int:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -60,3 +62,43 @@ def test_a_process_that_dies_is_told_from_a_unit_that_fails(tmp_path: Path) -> N
         with pytest.raises(WorkerDiedError):
             future.result(timeout=60)
         assert executor.submit(plan.units[0]).result(timeout=120).failure is None
+
+
+LONG = """
+import sys, time
+from pathlib import Path
+from deepcuts.grid.local import _Worker
+
+class Long:
+    def __reduce__(self):
+        return time.sleep, (120,)  # in the process that receives it
+
+if __name__ == "__main__":
+    worker = _Worker(0, Path(sys.argv[1]), 1, False)
+    worker.connection.send(Long())
+    print(worker.process.pid, flush=True)
+    time.sleep(120)
+"""
+
+
+def test_a_busy_process_ends_when_the_one_that_began_it_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "long.py"
+    script.write_text(LONG)
+    parent = subprocess.Popen([sys.executable, str(script), str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    worker = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    deadline = time.monotonic() + 60
+    while is_running(worker) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not is_running(worker)
+
+
+def is_running(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"  # dead, and nobody asked for its status

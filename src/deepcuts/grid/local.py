@@ -137,6 +137,7 @@ class _Worker:
 
 def _serve(connection: Connection, number: int, store: Path, threads: int, keep_models: bool) -> None:
     """Do the units that come down the line, until it is closed."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     import torch
 
     if (gpus := torch.cuda.device_count()) > 1:
@@ -150,3 +151,11 @@ def _serve(connection: Connection, number: int, store: Path, threads: int, keep_
         except (EOFError, OSError):
             return
         connection.send(attempt(unit, store, jobs, keep_models=keep_models))
+
+
+def _end_with_parent() -> None:
+    """End this process, even in the middle of a unit, when the one that gives it units is killed."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
