@@ -5,7 +5,8 @@
     python -m benchmarks.runtime --model MiniLM --masks run/masks.safetensors --output masks.json
 
 Models have random weights, and random masks unless some are given: speed depends on the masks, hardly on the
-values. The ways to run a model, and how they take turns, are those of `deepcuts bench`.
+values, and that of dense runtimes on neither. The ways to run a model, and how they take turns, are those
+of `deepcuts bench`.
 """
 
 from __future__ import annotations
@@ -53,14 +54,18 @@ def main(
     quiet_libraries()
     shapes = [Shape.parse(text) for text in shape or SHAPES]
     found: dict[str, Any] = {"model": model, "turns": turns, "tables": []}
-    for name, subject in subjects(model, density or DENSITIES, masks or []):
-        assert subject.masks is not None
-        with tempfile.TemporaryDirectory() as folder:
-            files = Files(subject, Path(folder))
+    with tempfile.TemporaryDirectory() as folder:
+        dense: Files | None = None
+        for number, (name, subject) in enumerate(subjects(model, density or DENSITIES, masks or [])):
+            assert subject.masks is not None
+            own = Path(folder) / str(number)
+            own.mkdir()
+            files = Files(subject, own)
+            dense = dense or files  # one is as good as another: dense runtimes do not look at the zeros
             for count in threads or [1, 2]:
                 setting = Setting("cpu", count)
                 found.setdefault("facts", facts(setting, subject, None))
-                times = measure(files, setting, shapes, turns, only or [])
+                times = measure(files, dense, setting, shapes, turns, only or [])
                 table = {"masks": name, "density": subject.masks.density, "threads": count, "shapes": times}
                 found["tables"].append(table)
                 show(table)
@@ -83,18 +88,18 @@ def subjects(size: str, densities: list[float], mask_files: list[Path]) -> Itera
 
 
 def measure(
-    files: Files, setting: Setting, shapes: list[Shape], turns: int, only: list[str]
+    sparse: Files, dense: Files, setting: Setting, shapes: list[Shape], turns: int, only: list[str]
 ) -> dict[str, dict[str, dict[str, Any]]]:
     """Shape → variant → milliseconds and how often they fit into the reference's."""
     torch.set_num_threads(setting.threads)
     runners = {
-        name: variant.load(files.folder(variant.files), setting)
+        name: variant.load((sparse if variant.sparse else dense).folder(variant.files), setting)
         for name, variant in VARIANTS.items()
         if "cpu" in variant.devices and variant.missing() is None and (not only or name in (REFERENCE, *only))
     }
     found = {}
     for shape in shapes:
-        batch = files.subject.batch(shape)
+        batch = sparse.subject.batch(shape)
         runs = {name: partial(runner, batch) for name, runner in runners.items()}
         few = max(3, turns // 3) if shape.rows * shape.tokens > LARGE else turns
         timings = in_turns(runs, few)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from fractions import Fraction
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -12,9 +14,9 @@ from hypothesis.extra import numpy as hnp
 from models import tiny
 from torch import Tensor
 
-from deepcuts import Budget, Scores, Strategy, score, select
+from deepcuts import Budget, Scores, Strategy, score, select, selection
 from deepcuts.errors import InputError, ScoringError
-from deepcuts.selection import _kth_highest, _kth_highest_elsewhere
+from deepcuts.selection import _kth_highest
 
 SCOPES = pytest.mark.parametrize("scope", ["tensor", "global"])
 
@@ -203,14 +205,44 @@ def test_inverted_scores_keep_the_worst() -> None:
     assert select(inverted, Budget.from_density(0.5))["a"].tolist() == [False, True, False, True]
 
 
-@given(hnp.arrays(np.float32, st.integers(1, 50), elements=st.one_of(FEW, ANY)), st.data())
-def test_threshold_of_other_devices_is_that_of_the_cpu(values: np.ndarray, data: st.DataObject) -> None:
+@given(hnp.arrays(np.float32, st.integers(1, 300), elements=st.one_of(FEW, ANY)), st.data())
+def test_the_threshold_is_that_of_a_sort_also_where_a_sample_says_where_to_look(
+    values: np.ndarray, data: st.DataObject
+) -> None:
     count = data.draw(st.integers(1, values.size))
     tensor = torch.from_numpy(values)
     expected = np.sort(values)[::-1][count - 1]
-    parts = {"a": tensor[: count // 2], "b": tensor[count // 2 :]}
-    assert _kth_highest(parts, count).item() == expected
-    assert _kth_highest_elsewhere(tensor, count).item() == expected
+    cut = data.draw(st.integers(0, values.size))
+    parts = {"a": tensor[:cut], "b": tensor[cut:]}
+    for many in (1, 1000):
+        with mock.patch.object(selection, "_MANY", many):
+            assert _kth_highest(parts, count).item() == expected
+    assert tensor.equal(torch.from_numpy(values))
+
+
+@pytest.mark.parametrize("kind", ["uniform", "sorted", "rows alike", "columns alike", "one value", "misled"])
+@pytest.mark.parametrize("density", [1e-5, 0.147, 0.5, 0.9999])
+def test_many_values_are_cut_exactly(kind: str, density: float) -> None:
+    shape = (500, 301)
+    values = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    if kind == "sorted":
+        values = values.flatten().sort().values.view(shape)
+    elif kind == "rows alike":
+        values = values[:1].expand(shape).contiguous()
+    elif kind == "columns alike":
+        values = values[:, :1].expand(shape).contiguous()
+    elif kind == "one value":
+        values = torch.full(shape, 3.0)
+    elif kind == "misled":  # what the sample sees is lower than all it does not see
+        step = max(1, math.isqrt(values.numel()) // 8) | 1
+        values.view(-1)[::step] -= 5
+    budget = Budget.from_density(density)
+    (mask,) = select(scores_of({"x": values}), budget, "tensor").values()
+    kept = budget.kept_in_all(values.numel())
+    order = np.argsort(-values.flatten().numpy(), kind="stable")
+    expected = np.zeros(values.numel(), bool)
+    expected[order[:kept]] = True
+    assert np.array_equal(mask.flatten().numpy(), expected)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
