@@ -79,7 +79,7 @@ def _memory(found: Mapping[str, Any], on_gpu: bool) -> Iterator[Goal]:
     # One copy, and a byte for the mask, which is the result.
     selection = found["selection"]["global scope"]["per_weight"]
     yield Goal("memory: selection, beyond the scores, masks included", unit, 5.0, selection)
-    # A byte for the mask that is given and one for how it is held; a second copy of the weights would be four.
+    # A byte for the mask that is given and one for how it is held; a copy of the weights would be four.
     held = found["training"]["deepcuts"]["per_weight"]
     yield Goal("memory: held masks, beyond dense training", unit, 3.0, held)
 

@@ -59,6 +59,18 @@ const Choice kChoices[] = {
 };
 constexpr int32_t kChoiceCount = sizeof kChoices / sizeof *kChoices;
 
+// Waits a little for what is likely to come within microseconds; going to sleep and being woken takes tens of them.
+template <class Condition>
+void spin(const Condition& is_met) {
+    for (int i = 0; i < 2000 && !is_met(); ++i) {
+#if defined(__x86_64__) || defined(__i386__)
+        __builtin_ia32_pause();
+#elif defined(__aarch64__)
+        asm volatile("yield");
+#endif
+    }
+}
+
 // Workers that help whoever calls. One call at a time has them; another that comes meanwhile does its work alone,
 // so callers never wait for each other. After a fork the child starts with none, for threads are not inherited.
 class Pool {
@@ -110,6 +122,9 @@ class Pool {
         drain();
         lock.lock();
         places_ = 0;  // who has not begun by now is not needed any more
+        lock.unlock();
+        spin([this] { return busy_ == 0; });
+        lock.lock();
         done_.wait(lock, [this] { return busy_ == 0; });
     }
 
@@ -118,8 +133,9 @@ class Pool {
     }
 
     void work() {
-        std::unique_lock<std::mutex> lock(mutex_);
         for (;;) {
+            spin([this] { return places_ > 0; });
+            std::unique_lock<std::mutex> lock(mutex_);
             wake_.wait(lock, [this] { return places_ > 0; });
             --places_;
             ++busy_;
@@ -135,7 +151,8 @@ class Pool {
     std::mutex taken_;  // held while a call has the workers
     std::mutex mutex_;  // guards what follows
     std::condition_variable wake_, done_;
-    int64_t workers_ = 0, places_ = 0, busy_ = 0, count_ = 0;
+    int64_t workers_ = 0, count_ = 0;
+    std::atomic<int64_t> places_{0}, busy_{0};  // changed under the mutex, but also looked at without
     std::atomic<int64_t> next_{0};
     Call call_ = nullptr;
     const void* what_ = nullptr;
