@@ -11,7 +11,7 @@ from models import tiny, tiny_batches
 from torch import Tensor, nn
 from transformers import AttentionInterface
 
-from deepcuts.runtime import attention, kernel, sparsify
+from deepcuts.runtime import attention, break_even, kernel, sparsify
 
 
 def tensors(
@@ -196,7 +196,7 @@ def test_which_is_faster_is_measured(
 ) -> None:
     run = next(iter(kernels.values()))
     seconds = iter(range(10**6))
-    monkeypatch.setattr(attention.time, "perf_counter", lambda: next(seconds) ** 2.0)
+    monkeypatch.setattr(break_even.time, "perf_counter", lambda: next(seconds) ** 2.0)
     # Each interval is longer than the one before it, so what comes second in a turn is slower.
     assert not attention._is_faster.__wrapped__(2, 16, "float32", 1, run)
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 
@@ -30,11 +32,13 @@ def test_where_the_line_meets_the_dense_time(
 def test_a_measurement_is_taken_once_for_each_situation(monkeypatch: pytest.MonkeyPatch) -> None:
     taken = []
 
-    def times(contenders: list[object], inputs: torch.Tensor) -> list[float]:
-        taken.append((len(contenders), tuple(inputs.shape), inputs.dtype))
+    def times(contenders: list[Callable[[], torch.Tensor]]) -> list[float]:
+        outputs = [contender() for contender in contenders]
+        assert len({tuple(one.shape) for one in outputs}) == 1
+        taken.append({one.dtype for one in outputs})
         return [3.0, 1.0, 2.0]
 
-    monkeypatch.setattr(break_even, "_times", times)
+    monkeypatch.setattr(break_even, "median_seconds", times)
     break_even._measured.cache_clear()
     try:
         first = break_even.break_even((16, 24), "float32", torch.float32)
@@ -45,7 +49,7 @@ def test_a_measurement_is_taken_once_for_each_situation(monkeypatch: pytest.Monk
         break_even.break_even((24, 16), "float32", torch.float32)
         monkeypatch.setattr(kernel, "chosen", lambda: None)
         break_even.break_even((16, 24), "float32", torch.float32)
-        assert [dtype for _, _, dtype in taken].count(torch.bfloat16) == 1
+        assert taken.count({torch.bfloat16}) == 1
         assert len(taken) == 5
     finally:
         break_even._measured.cache_clear()

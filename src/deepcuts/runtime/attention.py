@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import statistics
 import sys
-import time
-from collections.abc import Callable
 from functools import cache, partial
 from typing import Any
 
@@ -14,13 +11,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deepcuts.runtime import kernel
+from deepcuts.runtime.break_even import median_seconds
 from deepcuts.runtime.kernel import PRECISIONS, Precision
 
 #: Features of a head must be a multiple of this.
 FEATURE_UNIT = 16
 
 _TOKENS = 128
-_REPEATS = 7
 
 
 def use_kernel_attention(model: nn.Module, precision: Precision, *, measure: bool) -> bool:
@@ -162,16 +159,10 @@ def _is_faster(
     shape = (1, _TOKENS, heads, features)
     with torch.inference_mode():
         query, key, value = (torch.randn(shape, generator=generator).transpose(1, 2) for _ in range(3))
-        contenders: list[Callable[[], Tensor]] = [
-            lambda: F.scaled_dot_product_attention(query, key, value),
-            lambda: run.attend(query, key, value, None, features**-0.5, precision),
-        ]
-        seconds: list[list[float]] = [[] for _ in contenders]
-        for turn in range(_REPEATS + 1):
-            for contender, found in zip(contenders, seconds, strict=True):
-                start = time.perf_counter()
-                contender()
-                if turn > 0:
-                    found.append(time.perf_counter() - start)
-    dense, own = map(statistics.median, seconds)
+        dense, own = median_seconds(
+            [
+                lambda: F.scaled_dot_product_attention(query, key, value),
+                lambda: run.attend(query, key, value, None, features**-0.5, precision),
+            ]
+        )
     return own < dense

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 
 import torch
 import torch.nn.functional as F
@@ -54,12 +54,12 @@ def _measured(
         inputs = torch.randn(_TOKENS, in_features, generator=generator).to(dense_type)
         bias = torch.zeros(out_features, dtype=dense_type)
         dense = weight.to(dense_type)
-        contenders: list[Callable[[Tensor], Tensor]] = [lambda x: F.linear(x, dense, bias)]
+        contenders: list[Callable[[], Tensor]] = [lambda: F.linear(inputs, dense, bias)]
         for density in _DENSITIES:
             linear = nn.Linear(in_features, out_features, dtype=dense_type)
             linear.weight = nn.Parameter((weight * (order < density)).to(dense_type), requires_grad=False)
-            contenders.append(SparseLinear.from_linear(linear, precision=precision))
-        dense_time, *sparse_times = _times(contenders, inputs)
+            contenders.append(partial(SparseLinear.from_linear(linear, precision=precision), inputs))
+        dense_time, *sparse_times = median_seconds(contenders)
     return crossing(dense_time, _DENSITIES, (sparse_times[0], sparse_times[1]))
 
 
@@ -77,13 +77,13 @@ def crossing(dense_time: float, densities: tuple[float, float], times: tuple[flo
     return min(max(densities[0] + (dense_time - times[0]) / slope, 0.0), 1.0)
 
 
-def _times(contenders: list[Callable[[Tensor], Tensor]], inputs: Tensor) -> list[float]:
-    """Median seconds of each; taken in turns, so that whatever disturbs the machine disturbs all."""
+def median_seconds(contenders: Sequence[Callable[[], object]]) -> list[float]:
+    """Of each, taken in turns, so that whatever disturbs the machine disturbs all. A first turn prepares."""
     seconds: list[list[float]] = [[] for _ in contenders]
     for turn in range(_REPEATS + 1):
         for contender, found in zip(contenders, seconds, strict=True):
             start = time.perf_counter()
-            contender(inputs)
-            if turn > 0:  # the first prepares
+            contender()
+            if turn > 0:
                 found.append(time.perf_counter() - start)
     return [statistics.median(found) for found in seconds]
