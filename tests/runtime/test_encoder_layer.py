@@ -95,6 +95,22 @@ def test_layers_that_stay_dense_are_called_in_their_place(calls: list[int]) -> N
     assert len(calls) == 2
 
 
+@pytest.mark.parametrize("kind", ["slice", "transposed", "expanded"])
+def test_hidden_states_may_lie_anyhow_in_memory(kind: str, calls: list[int]) -> None:
+    layer = layers(sparsify(pruned(), dense_above=1.0))[0]
+    given = torch.randn(3, 5, 40, generator=torch.Generator().manual_seed(0))
+    hidden = {
+        "slice": given[..., 4:36],
+        "transposed": given.permute(2, 1, 0).reshape(40, 5, 3)[:32].permute(2, 1, 0),
+        "expanded": given[:1, :, :32].expand(3, 5, 32),
+    }[kind]
+    with torch.inference_mode():
+        found = layer(hidden)
+        expected = layer(hidden.clone(memory_format=torch.contiguous_format))
+    assert found.equal(expected)
+    assert len(calls) == 2
+
+
 def test_modules_parameters_and_buffers_keep_their_names() -> None:
     model = pruned()
     sparse = sparsify(model, dense_above=1.0)

@@ -97,7 +97,7 @@ class _KernelForward:
 def _forward(layer: Any, run: Kernel, hidden_states: Tensor, mask: Tensor | None) -> Tensor:
     attention, own = layer.attention, layer.attention.self
     batch, tokens, size = hidden_states.shape
-    flat = hidden_states.detach().reshape(batch * tokens, size)
+    flat = hidden_states.detach().reshape(batch * tokens, size).contiguous()
     shape = (batch, tokens, -1, own.attention_head_size)
     query, key, value = (
         one.view(shape).transpose(1, 2) for one in _multiply(run, (own.query, own.key, own.value), flat)
