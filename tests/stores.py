@@ -113,6 +113,7 @@ def write_cell(
     measures = {name: measure(task, values, targets) for name, values in said.items()}
     result = {**_describe(config, task, masks, rows), "baseline": baseline(task, split, split), **measures}
     result["best_epoch"] = {"finetune": 2, "retrain": 3}
+    result["plateau"] = {"fine-tune": None, "retrain": None}
     result["seconds"] = {
         "finetune": 100.5, "score": 30.25, "score_shared_by": 4, "retrain": 80.75,
         "cut": 0.5, "evaluate": 2.5, "rewind": 0.25, "save": 0.5,

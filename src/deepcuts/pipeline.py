@@ -14,6 +14,7 @@ from deepcuts import run_folder
 from deepcuts.config import PruneConfig
 from deepcuts.errors import InputError
 from deepcuts.masking import apply_masks, verify_masks
+from deepcuts.plateau import ways_off
 from deepcuts.progress import Reporter
 from deepcuts.rewinding import rewind
 from deepcuts.run_folder import open_run
@@ -133,6 +134,10 @@ def cut_and_retrain(
         "pruned": measure(job.task.data.task, pruned.numpy(), job.task.dev.targets),
         "retrained": retrained.measures,
         "best_epoch": {"finetune": dense.best_epoch, "retrain": retrained.best_epoch},
+        "plateau": {
+            label: None if trained.plateau is None else trained.plateau.facts(ways_off(job.config, label))
+            for label, trained in {"fine-tune": dense, "retrain": retrained}.items()
+        },
         "seconds": {
             "finetune": dense.seconds,
             "score": scored.seconds,

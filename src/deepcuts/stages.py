@@ -24,6 +24,7 @@ from deepcuts.errors import InputError
 from deepcuts.masks import Masks
 from deepcuts.models import load_for_task
 from deepcuts.options import ScoringOptions
+from deepcuts.plateau import Plateau, find_plateau, ways_off
 from deepcuts.processes import Processes
 from deepcuts.progress import Advance, Reporter
 from deepcuts.prunable import prunable_parameters
@@ -182,6 +183,7 @@ class Trained:
         epochs: See `deepcuts.training.Training`.
         best_epoch: Likewise.
         seconds: Likewise.
+        plateau: Where it ended no better than a constant, or was so after half of its steps.
     """
 
     key: str
@@ -190,6 +192,7 @@ class Trained:
     epochs: list[dict[str, Any]]
     best_epoch: int | None
     seconds: float
+    plateau: Plateau | None = None
 
 
 @dataclass(frozen=True)
@@ -377,7 +380,10 @@ def _trained(
             shutil.rmtree(checkpoints, ignore_errors=True)
         job.processes.wait()
     held, _ = tensor_file.load(stage.folder / _PREDICTIONS, "predictions")
-    return Trained(stage.key, held[_DEV], **record)
+    plateau = find_plateau(job.task, record["epochs"], record["measures"], held[_DEV].numpy())
+    if plateau is not None and plateau.at_end:
+        job.reporter.line(f"{label}: {plateau.sentence(ways_off(job.config, label))}")
+    return Trained(stage.key, held[_DEV], **record, plateau=plateau)
 
 
 def save_predictions(path: Path, job: Job, predictions: Mapping[str, Tensor]) -> None:

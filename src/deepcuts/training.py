@@ -30,7 +30,8 @@ from deepcuts.errors import DivergedError
 from deepcuts.masking import HeldMasks
 from deepcuts.masks import Masks
 from deepcuts.progress import Reporter
-from deepcuts.tasks.measures import measure
+from deepcuts.tasks.constant import why_constant
+from deepcuts.tasks.measures import baseline, measure
 from deepcuts.training_plan import TrainingPlan
 
 
@@ -40,7 +41,7 @@ class Training:
 
     Attributes:
         epochs: An entry per finished epoch: ``epoch``, ``step``, ``loss`` (mean training loss since the
-            last entry) and the dev ``measures``.
+            last entry), the dev ``measures``, and whether the model was as good as ``constant`` there.
         best_epoch: The epoch whose weights the model has; None where there was no epoch.
         seconds: Wall time of this process's share of it: after an interruption, of the last try alone.
     """
@@ -101,9 +102,7 @@ def train(
             train_dataset=task.train,
             eval_dataset=task.dev,
             data_collator=task.collate,
-            compute_metrics=lambda found: measure(
-                task.data.task, _logits(found.predictions), found.label_ids
-            ),
+            compute_metrics=_metrics(task),
             callbacks=_callbacks(held, plan, label, primary, reporter, advance),
         )
         trainer.remove_callback(PrinterCallback)
@@ -197,6 +196,7 @@ def last_complete_checkpoint(folder: Path) -> Path | None:
 
 
 _EVALUATION_ROWS = 32
+_CONSTANT = "constant"  # beside the measures in the Trainer's log, which outlives an interruption
 
 
 @contextlib.contextmanager
@@ -286,6 +286,11 @@ class _ProgressCallback(TrainerCallback):
             f"{self._label}: epoch {state.epoch:.0f}/{self._epochs}  loss {self._loss:.4f}  "
             f"dev {self._primary} {metrics[f'eval_{self._primary}']:.4f}  {seconds:.0f} s"
         )
+        if metrics[f"eval_{_CONSTANT}"] and state.max_steps / 2 <= state.global_step < state.max_steps:
+            self._reporter.line(
+                f"{self._label}: after {state.global_step:,} of {state.max_steps:,} steps no better than a "
+                "constant prediction; a training may leave such a plateau late, or never"
+            )
 
 
 def _callbacks(
@@ -343,6 +348,20 @@ def _arguments(
     )
 
 
+def _metrics(task: EncodedTask) -> Callable[[Any], dict[str, float]]:
+    """What the Trainer measures on dev: the task's measures, and whether the model is as good as constant."""
+    asked = task.data.task
+    constant = baseline(asked, task.data.train, task.data.dev)
+
+    def metrics(found: Any) -> dict[str, float]:
+        said, targets = _logits(found.predictions), found.label_ids
+        measures = measure(asked, said, targets)
+        why = why_constant(asked.kind, asked.primary, measures, constant, len(targets), said, targets)
+        return {**measures, _CONSTANT: float(why is not None)}
+
+    return metrics
+
+
 def _logits(predictions: Any) -> np.ndarray:
     return np.asarray(predictions[0] if isinstance(predictions, tuple) else predictions)
 
@@ -358,8 +377,14 @@ def _epochs(log: list[dict[str, Any]]) -> list[dict[str, Any]]:
             for name, value in entry.items()
             if name.startswith("eval_") and name.removeprefix("eval_") not in skipped
         }
-        loss = losses.get(entry["step"])
         found.append(
-            {"epoch": round(entry["epoch"]), "step": entry["step"], "loss": loss, "measures": measures}
+            {
+                "epoch": round(entry["epoch"]),
+                "step": entry["step"],
+                "loss": losses.get(entry["step"]),
+                # A checkpoint of an earlier version does not say it.
+                "constant": bool(measures.pop(_CONSTANT, False)),
+                "measures": measures,
+            }
         )
     return found

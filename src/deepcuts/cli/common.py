@@ -83,13 +83,35 @@ def print_result(result: Mapping[str, Any], folder: Path) -> None:
         "pruned, retrained": "retrained",
     }
     kept = result["kept"]
+    trainings = {"dense": "fine-tune", "retrained": "retrain"}
+
+    def marked(title: str, key: str) -> str:
+        return f"{title} (plateau)" if key in trainings and on_plateau(result, trainings[key]) else title
+
     print_table(
         f"{result['strategy']} on {result['task']['name']}, seed {result['seed']}",
         ["dev", *names],
-        [[title, *measure_cells(names, result[key])] for title, key in phases.items()],
+        [[marked(title, key), *measure_cells(names, result[key])] for title, key in phases.items()],
         f"{kept['weights']:,} of {result['model']['prunable']:,} prunable weights kept "
         f"(density {kept['density']:.4f}); {kept['parameters_left']:,} of "
         f"{result['model']['parameters']:,} parameters left (compression {kept['compression']:.3f}).\n"
         "Checked after retraining and in the saved files: every cut weight is exactly 0, and exactly the "
-        f"planned number is kept.\nResults: {folder}",
+        f"planned number is kept.{''.join(f'{chr(10)}{line}' for line in plateau_lines(result))}"
+        f"\nResults: {folder}",
     )
+
+
+def on_plateau(result: Mapping[str, Any], training: str) -> bool:
+    """Whether a training of a run ended on a plateau; results of earlier versions don't say."""
+    found = (result.get("plateau") or {}).get(training)
+    return found is not None and bool(found["at_end"])
+
+
+def plateau_lines(result: Mapping[str, Any]) -> list[str]:
+    """What is to be said of the trainings of a run that ended on a plateau."""
+    return [
+        f"PLATEAU: {title} ended no better than a constant prediction ({result['plateau'][name]['why']}); "
+        f"try {' or '.join(result['plateau'][name]['try'])}."
+        for name, title in {"fine-tune": "fine-tuning", "retrain": "retraining"}.items()
+        if on_plateau(result, name)
+    ]

@@ -117,7 +117,7 @@ class Watcher(AbstractContextManager["Watcher"]):
         """Show how far the plan is."""
         ended = [*progress.done - self._told, *progress.failed - self._told]
         for key in ended:
-            state = "failed" if key in progress.failed else "done"
+            state = "failed" if key in progress.failed else self._how_done(key)
             count = f"[{len(progress.done) + len(progress.failed)}/{len(self._plan.units)}]"
             line = f"{count} {self._names[key]}: {state}; {_expected_end(progress)}"
             self._console.print(line, highlight=False, markup=False, soft_wrap=True)
@@ -138,6 +138,17 @@ class Watcher(AbstractContextManager["Watcher"]):
                 now = "waiting for another grid" if left else "all done"
             parts = [cell_table(self._plan, states), f"now: {now}", _expected_end(progress)]
             self._live.update(Group(*parts), refresh=True)
+
+    def _how_done(self, key: str) -> str:
+        """``"done"``, and whether a cell's retraining ended on a plateau."""
+        from deepcuts.cli.common import on_plateau
+        from deepcuts.grid.records import read_cell
+
+        if key not in self._plan.cells:
+            return "done"
+        record = read_cell(self._plan.store, key, {})
+        ended = record.status == "done" and on_plateau(record.result, "retrain")
+        return "done, but on a plateau: no better than a constant" if ended else "done"
 
 
 def _unit_names(plan: Plan) -> dict[str, str]:

@@ -21,6 +21,7 @@ from deepcuts.report.studies import Study, find_studies
 from deepcuts.report.summary import summarise
 from deepcuts.report.variants import option_rows, option_studies
 from deepcuts.strategy import Strategy
+from deepcuts.tasks.constant import CONSTANT_SPREAD, NEAR_CONSTANT
 
 PAGE, FIGURES, TABLES = "report.html", "figures", "tables"
 #: Compared with wherever it was run, beside the reference that is asked for.
@@ -190,9 +191,12 @@ def _performance(
             "Collapsed runs",
             [],
             [tables.collapse_table(collapsed, study.densities)],
-            "A retrained run counts as good as constant if it predicts one class for all dev rows, or "
-            f"numbers whose standard deviation is below {results.CONSTANT_SPREAD:.0%} of the targets', or if "
-            f"its {study.primary} is less than {results.NEAR_BASELINE} above the baseline's.",
+            f"A retrained run counts as good as constant if its {study.primary} is above a constant's by no "
+            f"more than chance brings (two standard errors, at least {NEAR_CONSTANT}), if it predicts one "
+            f"class for all dev rows, or numbers that vary by less than {CONSTANT_SPREAD:.0%} of what the "
+            "targets do or whose squared error is not below a constant's. It lies on a plateau that it left "
+            "too late, or that its cut left no way off. What to try: rewinding to the fine-tuned values "
+            "(rewind: finetuned), warm-up, more epochs, another seed.",
         ),
         Part("Costs", [], [tables.cost_table(costs)], "A pass is forward and backward over one batch."),
     ]

@@ -11,15 +11,12 @@ import numpy as np
 from deepcuts.report.cells import PHASES, Cell, Phase, strategy_order
 from deepcuts.report.differences import Difference, Replicates, difference
 from deepcuts.report.studies import Study, missing_of
+from deepcuts.tasks import why_constant
 
 Row = dict[str, Any]
 
 #: Shares of the dense model's performance, above the baseline, whose smallest density is looked for.
 LEVELS = (0.80, 0.95, 0.99)
-#: A regression whose predictions deviate less than this share of the targets' deviation is constant.
-CONSTANT_SPREAD = 0.05
-#: A primary measure this near to the baseline's counts as the baseline's.
-NEAR_BASELINE = 0.01
 
 
 def level_of(cells: Sequence[Cell], part: str, measure: str) -> float:
@@ -37,7 +34,8 @@ def performance_rows(
         Rows of ``strategy``, ``density``, ``compression``, ``seeds``, ``values`` (measure → seed → value),
         ``mean`` and ``deviation`` (measure → number; the deviation needs two seeds), ``kept`` (share of the
         dense model's primary measure above the baseline, or None), ``differences`` (reference → measure →
-        `Difference`, or None) and ``absent`` (status → seeds of cells that are not done).
+        `Difference`, or None), ``absent`` (status → seeds of cells that are not done) and ``plateau`` (seeds
+        whose retraining ended as good as constant).
     """
     rows: list[Row] = []
     for strategy in study.strategies:
@@ -74,6 +72,7 @@ def performance_rows(
                         if reference != strategy
                     },
                     "absent": missing_of(planned),
+                    "plateau": [cell.seed for cell in cells if phase == "retrained" and is_collapsed(cell)],
                 }
             )
     return rows
@@ -130,22 +129,22 @@ def pareto_rows(study: Study) -> list[Row]:
 
 
 def is_collapsed(cell: Cell) -> bool:
-    """Whether a retrained model ended as good as constant.
+    """Whether a retrained model ended as good as constant, see `deepcuts.tasks.why_constant`.
 
-    It did if it predicts one class for all dev rows, or numbers whose standard deviation is below
-    `CONSTANT_SPREAD` of the targets', or if its primary measure is within `NEAR_BASELINE` of the baseline's
-    or worse. Without predictions only the last can be seen.
+    Without predictions only its measures can be looked at.
     """
-    name = cell.found["task"]["primary"]
-    if cell.found["retrained"][name] <= cell.found["baseline"][name] + NEAR_BASELINE:
-        return True
-    predictions = cell.predictions()
-    if predictions is None:
-        return False
-    found, targets = predictions["retrained"], predictions["targets"]
-    if cell.found["task"]["kind"] == "classification":
-        return len(np.unique(found.argmax(axis=1))) == 1
-    return bool(found.std() < CONSTANT_SPREAD * targets.std())
+    found, task = cell.found, cell.found["task"]
+    said = cell.predictions() or {}
+    why = why_constant(
+        task["kind"],
+        task["primary"],
+        found["retrained"],
+        found["baseline"],
+        task["dev_rows"],
+        said.get("retrained"),
+        said.get("targets"),
+    )
+    return why is not None
 
 
 def collapse_rows(study: Study) -> list[Row]:

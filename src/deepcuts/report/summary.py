@@ -29,7 +29,8 @@ def summarise(study: Study, replicates: Replicates, seed: int = 0) -> list[str]:
         named = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
         found.append(
             f"Of {every} retrained runs, {sum(counts.values())} ended as good as constant ({named}): means "
-            "over such runs hide two kinds of outcome, so look at the single ones."
+            "over such runs hide two kinds of outcome, so look at the single ones. What to try: rewinding to "
+            "the fine-tuned values, warm-up, more epochs, another seed."
         )
     else:
         found.append(f"Of {every} retrained runs, none ended as good as constant.")

@@ -47,7 +47,7 @@ def results_table(
         found = [measure_entry(row, name) for name in measures]
         entries.append(
             [
-                Entry(row["strategy"]),
+                Entry(row["strategy"], _plateau_text(row["plateau"])),
                 _number(row["density"], "{:.4g}"),
                 _number(row["compression"], "{:.2f}"),
                 Entry(str(row["seeds"]), absent_text(row["absent"]), row["seeds"]),
@@ -182,6 +182,11 @@ def measure_note(measures: Sequence[str]) -> str:
 def absent_text(absent: Mapping[str, Sequence[int]]) -> str:
     """Which seeds are missing or failed, such as ``"missing: seed 1"``."""
     return "; ".join(f"{status}: seed {', '.join(map(str, seeds))}" for status, seeds in absent.items())
+
+
+def _plateau_text(seeds: Sequence[int]) -> str:
+    """Whose retraining ended as good as constant."""
+    return f"plateau: seed {', '.join(map(str, seeds))}" if seeds else ""
 
 
 def _difference(by_measure: Mapping[str, Any] | None, measure: str) -> Entry:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from deepcuts.tasks.builtin import TASKS, load_task
+from deepcuts.tasks.constant import why_constant
 from deepcuts.tasks.glue import load_glue
 from deepcuts.tasks.measures import LOWER_IS_BETTER, baseline, describe, measure
 from deepcuts.tasks.own_files import load_files
@@ -22,4 +23,5 @@ __all__ = [
     "load_glue",
     "load_task",
     "measure",
+    "why_constant",
 ]
