@@ -7,7 +7,7 @@ from runs import tiny_model_folder
 
 from deepcuts import models
 from deepcuts.config import DataConfig
-from deepcuts.demo import STRATEGIES, run_demo
+from deepcuts.demo import ROWS, run_demo
 from deepcuts.progress import Reporter
 from deepcuts.tasks import TASKS, Split, TaskData
 from deepcuts.tasks.minimal_pairs import minimal_pairs
@@ -26,11 +26,12 @@ def test_the_demo_prunes_by_each_strategy_from_one_dense_model(
     monkeypatch.setattr(models, "_packaged", lambda name: str(folder))
     monkeypatch.setattr(DataConfig, "load", lambda self: small)
     results = run_demo(tmp_path / "runs", seed=0, density=0.3, reporter=Reporter())
-    assert list(results) == list(STRATEGIES)
+    assert list(results) == list(ROWS)
     assert len({str(result["dense"]) for result in results.values()}) == 1
     assert len(list((tmp_path / "runs" / "shared").glob("finetune-*"))) == 1
     for name, result in results.items():
-        assert result["strategy"] == name
+        assert result["strategy"] == ROWS[name].strategy
+        assert result["rewind"] == ROWS[name].changes.get("rewind", "finetuned")
         assert result["kept"]["weights"] == round(0.3 * result["model"]["prunable"])
         assert (tmp_path / "runs" / name / "model" / "model.safetensors").is_file()
     assert run_demo(tmp_path / "runs", seed=0, density=0.3, reporter=Reporter()) == results

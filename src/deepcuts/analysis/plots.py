@@ -310,6 +310,8 @@ def _apart(ticks: Sequence[float], logarithmic: bool) -> list[float]:
     """The ticks without those whose labels would touch the one before."""
     from math import log
 
+    if not ticks:
+        return []
     place = log if logarithmic else float
     span = place(max(ticks)) - place(min(ticks)) or 1.0
     found: list[float] = []

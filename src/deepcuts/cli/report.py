@@ -9,7 +9,9 @@ import typer
 
 
 def report(
-    store: Annotated[Path, typer.Argument(help="A store, or the file of one of its grids, grids/NAME.json.")],
+    store: Annotated[
+        Path, typer.Argument(help="A store, the file of one of its grids, or a folder of runs.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the report.")],
     grid: Annotated[
         str | None, typer.Option(help="A grid of the store (default: every cell in it).", metavar="NAME")
@@ -20,7 +22,7 @@ def report(
     replicates: Annotated[int, typer.Option(help="Bootstrap replicates of an interval.")] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
 ) -> None:
-    """Report on a grid: one page with every figure and table, and the figures and tables as files.
+    """Report on a grid or on runs: one page with every figure and table, and both as files too.
 
     Cells that are missing or failed are shown as such, so a grid may be looked at while it runs.
 

@@ -68,17 +68,18 @@ def grid_names(store: Path) -> list[str]:
 
 
 def read_cells(store: Path, grid: str | None = None) -> list[CellRecord]:
-    """The cells of one grid, in the order of its file; or every cell in the store.
+    """The cells of one grid, in the order of its file; or every cell in the store, and every run.
 
     Args:
         store: The store's folder.
-        grid: Name of the grid; None takes all grids of the store, and cells that no grid names.
+        grid: Name of the grid; None takes all grids of the store, cells that no grid names, and finished
+            runs of ``deepcuts prune`` whose folders lie in it.
 
     Raises:
         InputError: There is no such folder, no such grid in it, or not a single cell.
     """
     if not store.is_dir():
-        raise InputError("store", str(store), "it must be a folder that 'deepcuts grid' made")
+        raise InputError("store", str(store), "it must be a folder of 'deepcuts grid', or one of run folders")
     names = grid_names(store)
     if grid is not None and grid not in names:
         raise InputError("grid", grid, f"the grids of {str(store)!r} are {', '.join(names) or 'none'}")
@@ -91,9 +92,27 @@ def read_cells(store: Path, grid: str | None = None) -> list[CellRecord]:
             planned.setdefault(
                 path.parent.name.removeprefix(f"{CELL}-"), read_json(path.parent / run_folder.CONFIG)
             )
-    if not planned:
-        raise InputError("store", str(store), "it must hold at least one cell of a grid")
-    return [read_cell(store, key, config) for key, config in planned.items()]
+    cells = [read_cell(store, key, config) for key, config in planned.items()]
+    if grid is None:
+        cells += _runs(store)
+    if not cells:
+        raise InputError("store", str(store), "it must hold at least one cell of a grid, or a finished run")
+    return cells
+
+
+def _runs(store: Path) -> list[CellRecord]:
+    """The finished runs of `deepcuts prune` whose folders lie in this one."""
+    folders = [path.parent for path in sorted(store.glob(f"*/{run_folder.RESULT}"))]
+    configs = {
+        folder: run_folder.saved_config(folder)
+        for folder in folders
+        if not folder.name.startswith(f"{CELL}-")
+    }
+    return [
+        CellRecord(folder.name, folder, config, "done")
+        for folder, config in configs.items()
+        if config is not None
+    ]
 
 
 def write_grid(store: Path, name: str, cells: Iterable[tuple[str, Mapping[str, Any]]]) -> None:

@@ -183,9 +183,10 @@ def _performance(
         ),
         Part(
             "How much is kept for how few weights",
-            [gallery.pareto(study)],
+            gallery.pareto(study),
             [tables.pareto_table(pareto)],
-            "0% is the constant baseline, 100% the dense model of the same seed.",
+            "0% is the constant baseline, 100% the dense model of the same seed. Where that is no better "
+            "than the baseline there is no share to speak of.",
         ),
         Part(
             "Collapsed runs",

@@ -83,8 +83,11 @@ class Gallery:
         )
         return self._save(figure, f"{study.name}-{phase}-{measure}-{axis}", alt)
 
-    def pareto(self, study: Study) -> Drawing:
-        """Share of the dense model's performance kept, against the share of weights kept."""
+    def pareto(self, study: Study) -> list[Drawing]:
+        """Share of the dense model's performance kept, against the share of weights kept.
+
+        Nothing is drawn where no dense model is better than a constant: there is nothing to have a share of.
+        """
         series = []
         for strategy in study.strategies:
             points: dict[float, list[float]] = {}
@@ -95,6 +98,8 @@ class Gallery:
             if points:
                 series.append(Series(strategy, points, self._styles[strategy]))
         lines = ("-", "--", ":")
+        if not series:
+            return []
         levels = [Level(f"{level:.0%}", 100 * level, line) for level, line in zip(LEVELS, lines, strict=True)]
         figure = plots.curves(
             series,
@@ -108,7 +113,7 @@ class Gallery:
             f"Share of the dense model's {study.primary} above the baseline that is kept, against density, "
             f"{study.title}; lines mark {', '.join(f'{level:.0%}' for level in LEVELS)}."
         )
-        return self._save(figure, f"{study.name}-pareto", alt)
+        return [self._save(figure, f"{study.name}-pareto", alt)]
 
     def matrices(
         self, study: Study, density: float, overlaps: Mapping[tuple[str, str], Overlap]
