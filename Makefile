@@ -15,7 +15,7 @@ help:
 
 setup: $(STAMP)
 
-$(STAMP): pyproject.toml constraints.txt hatch_build.py $(wildcard src/deepcuts/runtime/native/*) src/deepcuts/runtime/build.py
+$(STAMP): pyproject.toml constraints.txt hatch_build.py $(wildcard src/deepcuts/deploy/runtime/native/*) src/deepcuts/deploy/runtime/build.py
 	$(PYTHON) -m venv $(VENV)
 	# torch first and pinned: the build for the CPU is then found, and nothing larger is fetched for it.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch

@@ -20,7 +20,7 @@ class KernelBuildHook(BuildHookInterface):  # type: ignore[type-arg]
             version: ``"standard"`` or ``"editable"``; both find the library in the source tree.
             build_data: What hatchling is told of the library.
         """
-        path = Path(self.root, "src/deepcuts/runtime/build.py")
+        path = Path(self.root, "src/deepcuts/deploy/runtime/build.py")
         spec = importlib.util.spec_from_file_location("deepcuts_runtime_build", path)
         assert spec is not None
         assert spec.loader is not None

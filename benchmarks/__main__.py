@@ -27,7 +27,7 @@ from benchmarks.parallel import measure_parallel
 from benchmarks.scoring import plan, time_scoring
 from benchmarks.timing import Timed
 from benchmarks.training import time_training
-from deepcuts.environment import environment
+from deepcuts.common.environment import environment
 
 PARTS = ("scoring", "agreement", "cutting", "training", "memory", "growth", "job")
 

@@ -13,8 +13,8 @@ from transformers import PreTrainedModel
 from benchmarks.shapes import batch_of, device, forward_and_backward, model_of
 from benchmarks.timing import Beside
 from deepcuts import Budget, Masks, ScoringOptions, score, select
-from deepcuts.analysis import Counts, count_overlap
-from deepcuts.errors import ScoringError
+from deepcuts.common.errors import ScoringError
+from deepcuts.report.analysis import Counts, count_overlap
 
 DENSITY = 0.147
 STRATEGIES = ["LayerMagGrad", "LayerGradCAM", "LayerGradCAMShift"]
@@ -75,9 +75,9 @@ def random_model(shape: str, tokens: int, turns: int) -> dict[str, Any]:
 
 def real_model(steps: int = 30, batches: int = 20) -> dict[str, Any]:
     """`measure_agreement` of the pretrained MiniLM of the demo, fine-tuned for a few steps on its task."""
-    from deepcuts.encoding import ScoringBatches, encode
-    from deepcuts.models import load_for_task
+    from deepcuts.models.loading import load_for_task
     from deepcuts.tasks import load_task
+    from deepcuts.tasks.encoding import ScoringBatches, encode
 
     data = load_task("minimal-pairs")
     model, tokenizer = load_for_task("minilm", data.task, 0)

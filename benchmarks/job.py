@@ -15,8 +15,8 @@ from typing import Any
 import torch
 
 from benchmarks.timing import clock
-from deepcuts.config import DataConfig, PruneConfig
-from deepcuts.quiet import quiet_libraries
+from deepcuts.common.quiet import quiet_libraries
+from deepcuts.runs.config import DataConfig, PruneConfig
 
 
 def measure_job(task: str = "minimal-pairs", data: str | None = None, **settings: Any) -> dict[str, float]:
@@ -33,8 +33,8 @@ def measure_job(task: str = "minimal-pairs", data: str | None = None, **settings
     Returns:
         Seconds: ``total``, ``forward``, ``backward``, ``step``; and ``other_share``, what is none of them.
     """
-    from deepcuts.pipeline import prune
-    from deepcuts.stages import prepare
+    from deepcuts.runs.pipeline import prune
+    from deepcuts.runs.stages import prepare
 
     quiet_libraries()
     started = time.perf_counter()

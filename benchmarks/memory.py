@@ -12,7 +12,7 @@ from benchmarks.scoring import ALL, CASES, SMOOTH
 from benchmarks.shapes import batch_of, device, forward_and_backward, model_of, prunable_shapes
 from benchmarks.training import DENSITY, WAYS, steppers
 from deepcuts import Budget, Scores, ScoringOptions, Strategy, score, select
-from deepcuts.bench.memory import of_this_process
+from deepcuts.deploy.bench.memory import of_this_process
 
 BARE, KEPT = "bare pass", "bare pass that adds to the gradients of one before"
 #: Case → the pass that its peak is compared with: smoothing adds up the gradients of its paths.

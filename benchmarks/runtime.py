@@ -26,13 +26,13 @@ from rich.table import Table
 
 from benchmarks.shapes import CONFIGS, model_of
 from deepcuts import Budget, Masks, apply_masks, score, select
-from deepcuts.bench.facts import facts
-from deepcuts.bench.files import Files
-from deepcuts.bench.subject import Subject
-from deepcuts.bench.timing import Shape, Timing, in_turns
-from deepcuts.bench.variants import REFERENCE, VARIANTS, Setting
-from deepcuts.models import load_tokenizer
-from deepcuts.quiet import quiet_libraries
+from deepcuts.common.quiet import quiet_libraries
+from deepcuts.deploy.bench.facts import facts
+from deepcuts.deploy.bench.files import Files
+from deepcuts.deploy.bench.subject import Subject
+from deepcuts.deploy.bench.timing import Shape, Timing, in_turns
+from deepcuts.deploy.bench.variants import REFERENCE, VARIANTS, Setting
+from deepcuts.models.loading import load_tokenizer
 
 DENSITIES = [0.36, 0.15, 0.086, 0.041]
 SHAPES = ["1x32", "1x128", "16x32", "16x128"]

@@ -11,7 +11,7 @@ from benchmarks.plain import score_plainly
 from benchmarks.shapes import batch_of, forward_and_backward, model_of
 from benchmarks.timing import Beside, Timed
 from deepcuts import ScoringOptions, Strategy, prunable_parameters, score
-from deepcuts.criteria import REGISTRY
+from deepcuts.scoring.criteria import REGISTRY
 
 SMOOTH = "SmoothGrad, a path"
 ALL = "all of one pass"

@@ -11,9 +11,9 @@ from typing import Annotated, Any
 
 import typer
 
-from deepcuts import run_folder
-from deepcuts.files import read_json
-from deepcuts.grid.records import CellRecord, read_cells
+from deepcuts.common.files import read_json
+from deepcuts.runs import run_folder
+from deepcuts.runs.grid.records import CellRecord, read_cells
 
 
 def main(

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from deepcuts.export.byte_codec import compress, to_gaps, to_planes
+from deepcuts.deploy.export.byte_codec import compress, to_gaps, to_planes
 
 HIDDEN, LAYERS, VOCABULARY, POSITIONS = 768, 12, 30522, 512
 LINEAR = [(HIDDEN, HIDDEN)] * 4 + [(HIDDEN, 4 * HIDDEN), (4 * HIDDEN, HIDDEN)]  # of a layer: (in, out)

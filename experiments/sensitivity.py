@@ -17,9 +17,9 @@ from typing import Annotated
 import typer
 
 from deepcuts import Budget, Scores, ScoringOptions, select
-from deepcuts.analysis import count_overlap, grouped
-from deepcuts.files import read_json
-from deepcuts.packed import PackedMasks
+from deepcuts.common.files import read_json
+from deepcuts.masks.bits import PackedMasks
+from deepcuts.report.analysis import count_overlap, grouped
 
 
 def main(

@@ -11,7 +11,7 @@ from models import tiny, tiny_batches
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from deepcuts.criteria import REGISTRY
+from deepcuts.scoring.criteria import REGISTRY
 
 # No deadline and no randomness: a slow or loaded machine must not turn a test red.
 settings.register_profile(

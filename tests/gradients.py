@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from deepcuts import ScoringOptions
-from deepcuts.smoothing import stream_smooth_gradients
-from deepcuts.statistics import Batch, LossFunction, own_gradients, stream_gradients
+from deepcuts.scoring.passes import Batch, LossFunction, own_gradients, stream_gradients
+from deepcuts.scoring.smoothing import stream_smooth_gradients
 
 
 def gradients(loss: Tensor, parameters: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:

@@ -9,11 +9,11 @@ from typing import Any
 import yaml
 from runs import config, without_times
 
-from deepcuts.grid.file import read_grid
-from deepcuts.grid.jobs import Jobs
-from deepcuts.grid.local import InlineExecutor
-from deepcuts.grid.plan import Plan, make_plan
-from deepcuts.grid.schedule import Progress, run_plan
+from deepcuts.runs.grid.file import read_grid
+from deepcuts.runs.grid.jobs import Jobs
+from deepcuts.runs.grid.local import InlineExecutor
+from deepcuts.runs.grid.plan import Plan, make_plan
+from deepcuts.runs.grid.schedule import Progress, run_plan
 
 GRIDS: list[dict[str, Any]] = [
     {"strategy": ["LayerGradCAMShift", "GlobalMagWeight"], "density": [0.3, 0.5], "seed": 0},

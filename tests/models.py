@@ -45,7 +45,7 @@ def tiny(model_type: str, *, dropout: float = 0.1, seed: int = 0, **overrides: A
     """A two-layer sequence classifier of two labels with random weights, in evaluation mode.
 
     Args:
-        model_type: A key of `deepcuts.prunable.ARCHITECTURES`.
+        model_type: A key of `deepcuts.architectures.parameters.ARCHITECTURES`.
         dropout: The probability of all its dropouts.
         seed: Seed of the weights; the global generator stays where it is.
         overrides: Further values of the configuration.

@@ -10,8 +10,8 @@ from typing import Any
 from models import tiny
 from transformers import BertTokenizerFast
 
-from deepcuts.config import DataConfig, PruneConfig
-from deepcuts.stages import Job, prepare
+from deepcuts.runs.config import DataConfig, PruneConfig
+from deepcuts.runs.stages import Job, prepare
 
 ANIMALS = ["dog", "cat", "cow", "hen", "pig", "fox"]
 PLACES = ["here", "there", "home", "away", "inside"]

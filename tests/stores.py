@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from deepcuts import run_folder, tensor_file
-from deepcuts.config import DataConfig, PruneConfig
-from deepcuts.files import write_json
-from deepcuts.grid.records import CELL, Failure, write_failure, write_grid
-from deepcuts.packed import PackedMasks, PackedTensor
-from deepcuts.store import stage_folder
-from deepcuts.strategy import Strategy
+from deepcuts.common import tensor_file
+from deepcuts.common.files import write_json
+from deepcuts.common.store import stage_folder
+from deepcuts.masks.bits import PackedMasks, PackedTensor
+from deepcuts.runs import run_folder
+from deepcuts.runs.config import DataConfig, PruneConfig
+from deepcuts.runs.grid.records import CELL, Failure, write_failure, write_grid
+from deepcuts.scoring.strategy import Strategy
 from deepcuts.tasks import Split, Task, baseline, measure
 from deepcuts.tasks.glue import GLUE
 

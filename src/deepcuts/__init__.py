@@ -8,55 +8,59 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from deepcuts.common.aliases import install as _install_aliases
+
 if TYPE_CHECKING:
-    from deepcuts.budget import Budget as Budget
-    from deepcuts.criteria import criterion as criterion
-    from deepcuts.errors import DeepcutsError as DeepcutsError
-    from deepcuts.export.source import load_pruned as load_pruned
-    from deepcuts.masking import apply_masks as apply_masks
-    from deepcuts.masking import masked as masked
-    from deepcuts.masking import verify_masks as verify_masks
-    from deepcuts.masks import Masks as Masks
-    from deepcuts.options import ScoringOptions as ScoringOptions
-    from deepcuts.param_stats import ParamStats as ParamStats
-    from deepcuts.prunable import protected_parameters as protected_parameters
-    from deepcuts.prunable import prunable_parameters as prunable_parameters
-    from deepcuts.request import ScoreRequest as ScoreRequest
-    from deepcuts.rewinding import rewind as rewind
-    from deepcuts.rewinding import snapshot as snapshot
-    from deepcuts.scores import Scores as Scores
-    from deepcuts.scoring import score as score
-    from deepcuts.scoring import score_requests as score_requests
-    from deepcuts.selection import select as select
-    from deepcuts.strategy import Strategy as Strategy
-    from deepcuts.strategy import strategy_names as strategy_names
+    from deepcuts.architectures.parameters import protected_parameters as protected_parameters
+    from deepcuts.architectures.parameters import prunable_parameters as prunable_parameters
+    from deepcuts.common.errors import DeepcutsError as DeepcutsError
+    from deepcuts.deploy.export.source import load_pruned as load_pruned
+    from deepcuts.masks.budget import Budget as Budget
+    from deepcuts.masks.holding import apply_masks as apply_masks
+    from deepcuts.masks.holding import masked as masked
+    from deepcuts.masks.holding import verify_masks as verify_masks
+    from deepcuts.masks.masks import Masks as Masks
+    from deepcuts.masks.rewinding import rewind as rewind
+    from deepcuts.masks.rewinding import snapshot as snapshot
+    from deepcuts.masks.selection import select as select
+    from deepcuts.scoring.criteria import criterion as criterion
+    from deepcuts.scoring.options import ScoringOptions as ScoringOptions
+    from deepcuts.scoring.param_stats import ParamStats as ParamStats
+    from deepcuts.scoring.request import ScoreRequest as ScoreRequest
+    from deepcuts.scoring.scores import Scores as Scores
+    from deepcuts.scoring.scoring import score as score
+    from deepcuts.scoring.scoring import score_requests as score_requests
+    from deepcuts.scoring.strategy import Strategy as Strategy
+    from deepcuts.scoring.strategy import strategy_names as strategy_names
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Budget": "budget",
-    "DeepcutsError": "errors",
-    "Masks": "masks",
-    "ParamStats": "param_stats",
-    "ScoreRequest": "request",
-    "Scores": "scores",
-    "ScoringOptions": "options",
-    "Strategy": "strategy",
-    "apply_masks": "masking",
-    "criterion": "criteria",
-    "load_pruned": "export.source",
-    "masked": "masking",
-    "protected_parameters": "prunable",
-    "prunable_parameters": "prunable",
-    "rewind": "rewinding",
-    "score": "scoring",
-    "score_requests": "scoring",
-    "select": "selection",
-    "snapshot": "rewinding",
-    "strategy_names": "strategy",
-    "verify_masks": "masking",
+    "Budget": "masks.budget",
+    "DeepcutsError": "common.errors",
+    "Masks": "masks.masks",
+    "ParamStats": "scoring.param_stats",
+    "ScoreRequest": "scoring.request",
+    "Scores": "scoring.scores",
+    "ScoringOptions": "scoring.options",
+    "Strategy": "scoring.strategy",
+    "apply_masks": "masks.holding",
+    "criterion": "scoring.criteria",
+    "load_pruned": "deploy.export.source",
+    "masked": "masks.holding",
+    "protected_parameters": "architectures.parameters",
+    "prunable_parameters": "architectures.parameters",
+    "rewind": "masks.rewinding",
+    "score": "scoring.scoring",
+    "score_requests": "scoring.scoring",
+    "select": "masks.selection",
+    "snapshot": "masks.rewinding",
+    "strategy_names": "scoring.strategy",
+    "verify_masks": "masks.holding",
 }
 __all__ = sorted([*_HOMES, "__version__"])
+
+_install_aliases()
 
 
 def __getattr__(name: str) -> Any:

@@ -18,12 +18,13 @@ from benchmarks.cutting import time_cutting
 from benchmarks.plain import score_plainly
 from benchmarks.timing import Beside, Timed, in_turns
 from benchmarks.training import time_training
-from deepcuts import Budget, ScoringOptions, Strategy, compiled, prunable_parameters, score, select
-from deepcuts.criteria import REGISTRY
-from deepcuts.scores import Scores
-from deepcuts.seeds import derive_seed
-from deepcuts.smoothing import noisy_linear_layers
-from deepcuts.strategy import strategy_names
+from deepcuts import Budget, ScoringOptions, Strategy, prunable_parameters, score, select
+from deepcuts.common.seeds import derive_seed
+from deepcuts.scoring import compiled
+from deepcuts.scoring.criteria import REGISTRY
+from deepcuts.scoring.scores import Scores
+from deepcuts.scoring.smoothing import noisy_linear_layers
+from deepcuts.scoring.strategy import strategy_names
 
 
 @pytest.fixture

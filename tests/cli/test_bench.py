@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from runs import job
 
-from deepcuts.pipeline import prune
+from deepcuts.runs.pipeline import prune
 
 
 def deepcuts(*arguments: object) -> subprocess.CompletedProcess[str]:

@@ -15,8 +15,8 @@ from models import tiny
 from runs import config, data_config, tiny_model_folder, write_csv
 
 from deepcuts import Budget, Masks, Scores, Strategy, select
+from deepcuts.architectures.parameters import prunable_parameters
 from deepcuts.cli import main
-from deepcuts.prunable import prunable_parameters
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -305,7 +305,7 @@ def test_inspect_notices_a_weight_that_came_back(finished: Path, tmp_path: Path,
 
 
 def test_strategies_lists_each_with_formula_and_cost(run: Run) -> None:
-    from deepcuts.strategy import strategy_names
+    from deepcuts.scoring.strategy import strategy_names
 
     status, out, _ = run("strategies", "--names")
     assert (status, out.split()) == (0, strategy_names())

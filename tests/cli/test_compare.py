@@ -9,10 +9,10 @@ import pytest
 from runs import job
 
 from deepcuts import Budget, Masks, score, select
-from deepcuts.analysis import count_overlap, grouped
 from deepcuts.cli import main
-from deepcuts.packed import PackedMasks
-from deepcuts.pipeline import prune
+from deepcuts.masks.bits import PackedMasks
+from deepcuts.report.analysis import count_overlap, grouped
+from deepcuts.runs.pipeline import prune
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from runs import tiny_model_folder
 
-from deepcuts import models
 from deepcuts.cli import main
-from deepcuts.config import DataConfig
+from deepcuts.demo.minimal_pairs import minimal_pairs
+from deepcuts.models import loading as models
+from deepcuts.runs.config import DataConfig
 from deepcuts.tasks import TASKS, Split, TaskData
-from deepcuts.tasks.minimal_pairs import minimal_pairs
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from deepcuts.cli import main
 from deepcuts.cli.grid_table import Watcher
-from deepcuts.grid.schedule import Progress
+from deepcuts.runs.grid.schedule import Progress
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
@@ -52,7 +52,7 @@ def lines_of(out: str, start: str) -> list[str]:
 def test_failed_cells_end_with_status_1_and_are_retried_when_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from deepcuts.grid import work
+    from deepcuts.runs.grid import work
 
     path = write_grid_file(tmp_path)
     original = work.cut_and_retrain

@@ -11,8 +11,8 @@ import pytest
 import torch
 from pruned_models import pruned_run
 
-from deepcuts.export.formats import export
-from deepcuts.models import load_finetuned
+from deepcuts.deploy.export.formats import export
+from deepcuts.models.loading import load_finetuned
 
 PAIRS = [("the dog is here", "the cat is not away"), ("the fox", "the hen is home")]
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from stores import small_store
 
-from deepcuts.grid.records import read_cells
 from deepcuts.report import write_report
 from deepcuts.report.cells import Cell, load_cell
 from deepcuts.report.studies import Study, find_studies
+from deepcuts.runs.grid.records import read_cells
 
 
 @pytest.fixture(scope="session")

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from stores import configure, key_of, write_store
 
-from deepcuts.analysis import count_overlap
-from deepcuts.errors import InputError
-from deepcuts.grid.records import write_grid
-from deepcuts.packed import PackedMasks
+from deepcuts.common.errors import InputError
+from deepcuts.masks.bits import PackedMasks
 from deepcuts.report import write_report
+from deepcuts.report.analysis import count_overlap
 from deepcuts.report.cells import Cell
 from deepcuts.report.studies import Study
+from deepcuts.runs.grid.records import write_grid
 
 
 def table(folder: Path, name: str) -> list[dict[str, str]]:

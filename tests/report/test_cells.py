@@ -11,11 +11,11 @@ from runs import job
 from safetensors import safe_open
 from stores import configure, key_of, shapes, write_cell
 
-from deepcuts.errors import FileFormatError
-from deepcuts.grid.records import read_cell
-from deepcuts.grid.work import run_cell
+from deepcuts.common.errors import FileFormatError
+from deepcuts.common.store import Store
 from deepcuts.report.cells import is_control, load_cell, options_read, strategy_order
-from deepcuts.store import Store
+from deepcuts.runs.grid.records import read_cell
+from deepcuts.runs.grid.work import run_cell
 
 
 def form(value: Any) -> Any:

@@ -10,13 +10,13 @@ from safetensors.numpy import load_file
 from sklearn.metrics import matthews_corrcoef
 from stores import configure, write_cell, write_store
 
-from deepcuts.analysis.resampling import draw_counts
-from deepcuts.errors import MismatchError
-from deepcuts.files import read_json, write_json
-from deepcuts.grid.records import read_cells
+from deepcuts.common.errors import MismatchError
+from deepcuts.common.files import read_json, write_json
 from deepcuts.report.cells import load_cell
 from deepcuts.report.differences import Difference, difference, replicate
 from deepcuts.report.studies import Study, find_studies
+from deepcuts.runs.grid.records import read_cells
+from deepcuts.tasks.resampling import draw_counts
 
 
 def study_of(store: Path) -> Study:

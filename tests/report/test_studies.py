@@ -6,9 +6,9 @@ from pathlib import Path
 
 from stores import configure, write_store
 
-from deepcuts.grid.records import read_cells
 from deepcuts.report.cells import Cell, load_cell
 from deepcuts.report.studies import Study, find_studies, missing_of
+from deepcuts.runs.grid.records import read_cells
 
 
 def test_cells_that_differ_in_more_are_kept_apart(cells: list[Cell], studies: list[Study]) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from deepcuts.errors import DataError, InputError
+from deepcuts.common.errors import DataError, InputError
 from deepcuts.tasks import TASKS, builtin, load_task
 
 

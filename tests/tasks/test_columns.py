@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from deepcuts.errors import DataError
+from deepcuts.common.errors import DataError
 from deepcuts.tasks.columns import read_columns
 
 ANY = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)

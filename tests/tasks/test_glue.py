@@ -10,7 +10,7 @@ import datasets
 import huggingface_hub
 import pytest
 
-from deepcuts.errors import DataError, InputError
+from deepcuts.common.errors import DataError, InputError
 from deepcuts.tasks import Schedule, glue, load_glue
 
 REAL = Path(os.environ.get("DEEPCUTS_GLUE") or Path(__file__).parents[2] / ".." / "shared" / "glue")

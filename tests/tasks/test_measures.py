@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepcuts.errors import InputError
+from deepcuts.common.errors import InputError
 from deepcuts.tasks import LOWER_IS_BETTER, Schedule, Split, Task, baseline, describe, measure
 
 SCHEDULE = Schedule(1, 1, 1e-3)

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from deepcuts.errors import DataError, InputError
+from deepcuts.common.errors import DataError, InputError
 from deepcuts.tasks import Schedule, load_files
 
 

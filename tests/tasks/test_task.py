@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from deepcuts.errors import DataError, InputError
+from deepcuts.common.errors import DataError, InputError
 from deepcuts.tasks import Schedule, Split, Task, TaskData, check
 from deepcuts.tasks.task import Origin
 

@@ -19,7 +19,7 @@ from deepcuts.cli import (
     report,
     strategies,
 )
-from deepcuts.errors import DeepcutsError
+from deepcuts.common.errors import DeepcutsError
 
 app = typer.Typer(
     name="deepcuts",

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from deepcuts.errors import InputError
+from deepcuts.common.errors import InputError
 
 _DATA = "What is measured on dev"
 
@@ -80,8 +80,8 @@ def bench(
     Example:  deepcuts bench run --shape 1x64 --shape 8x128
     """
     arguments = dict(locals())
-    from deepcuts.bench.timing import Shape, check_turns
-    from deepcuts.bench.variants import check_names
+    from deepcuts.deploy.bench.timing import Shape, check_turns
+    from deepcuts.deploy.bench.variants import check_names
 
     if output is not None and output.exists():
         raise InputError("output", str(output), "it exists already; name another, or remove it")
@@ -89,14 +89,14 @@ def bench(
     check_turns(turns)
     check_names(only or ())
     from deepcuts.cli.common import data_to_measure_on, reporter
-    from deepcuts.quiet import quiet_libraries
+    from deepcuts.common.quiet import quiet_libraries
 
     quiet_libraries()
-    from deepcuts.bench.run import SHAPES, BenchOptions
-    from deepcuts.bench.run import bench as measure_all
     from deepcuts.cli.bench_tables import print_bench
-    from deepcuts.config import DataConfig
-    from deepcuts.files import write_json
+    from deepcuts.common.files import write_json
+    from deepcuts.deploy.bench.run import SHAPES, BenchOptions
+    from deepcuts.deploy.bench.run import bench as measure_all
+    from deepcuts.runs.config import DataConfig
 
     options = BenchOptions(
         shapes=shapes or SHAPES,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from deepcuts.bench.results import Bench, Result
-from deepcuts.bench.timing import Shape
 from deepcuts.cli.common import measure_cells, print_table
+from deepcuts.deploy.bench.results import Bench, Result
+from deepcuts.deploy.bench.timing import Shape
 
 
 def print_bench(run: str, found: Bench) -> None:

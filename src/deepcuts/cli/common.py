@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from deepcuts.config import DataConfig
-    from deepcuts.progress import Reporter
+    from deepcuts.common.progress import Reporter
+    from deepcuts.runs.config import DataConfig
 
 
 def reporter() -> Reporter:
     """Progress on standard error, so that standard output holds results alone."""
     from rich.console import Console
 
-    from deepcuts.progress import Reporter
+    from deepcuts.common.progress import Reporter
 
     return Reporter(Console(stderr=True) if is_first_process() else None)
 
@@ -32,13 +32,13 @@ def data_to_measure_on(model: str, arguments: Mapping[str, Any]) -> tuple[DataCo
 
     Args:
         model: As the command takes it; a run folder knows its own data and length.
-        arguments: The command's: the fields of `deepcuts.config.DataConfig`, and ``max_length``.
+        arguments: The command's: the fields of `deepcuts.runs.config.DataConfig`, and ``max_length``.
 
     Raises:
         InputError: A value is not allowed.
     """
-    from deepcuts.config import DataConfig
-    from deepcuts.run_folder import saved_config
+    from deepcuts.runs.config import DataConfig
+    from deepcuts.runs.run_folder import saved_config
 
     given = {name: arguments[name] for name in DataConfig.model_fields}
     source = DataConfig.make(**{**given, "text": tuple(arguments["text"] or ())})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from deepcuts.analysis.tables import Row
+    from deepcuts.report.analysis.tables import Row
 
 _LEVELS = ("overall", "kind", "layer", "block", "tensor", "head")
 
@@ -34,10 +34,10 @@ def compare(
 
     Example:  deepcuts compare runs/LayerGradCAMShift runs/LayerMagWeight --by layer
     """
-    from deepcuts.analysis import density_table, overlap_table, shared_table
-    from deepcuts.errors import InputError
-    from deepcuts.packed import PackedMasks
-    from deepcuts.run_folder import mask_file
+    from deepcuts.common.errors import InputError
+    from deepcuts.masks.bits import PackedMasks
+    from deepcuts.report.analysis import density_table, overlap_table, shared_table
+    from deepcuts.runs.run_folder import mask_file
 
     if len(paths) < 2:
         raise InputError("paths", [str(path) for path in paths], "at least two are compared")
@@ -71,9 +71,9 @@ def _labels(paths: list[Path]) -> dict[str, Path]:
 
 
 def _heads(paths: list[Path]) -> int:
-    from deepcuts.errors import InputError
-    from deepcuts.files import read_json
-    from deepcuts.run_folder import MODEL
+    from deepcuts.common.errors import InputError
+    from deepcuts.common.files import read_json
+    from deepcuts.runs.run_folder import MODEL
 
     for path in paths:
         if (path / MODEL / "config.json").is_file():
@@ -87,9 +87,9 @@ def _heads(paths: list[Path]) -> int:
 def _ranks(labels: dict[str, Path]) -> list[Row]:
     from itertools import combinations
 
-    from deepcuts.analysis import rank_agreement
-    from deepcuts.run_folder import SCORES
-    from deepcuts.scores import Scores
+    from deepcuts.report.analysis import rank_agreement
+    from deepcuts.runs.run_folder import SCORES
+    from deepcuts.scoring.scores import Scores
 
     if not all((path / SCORES).is_file() for path in labels.values()):
         return []
@@ -156,7 +156,7 @@ def _write(path: Path, rows: list[Row]) -> None:
     import pyarrow as pa
     from pyarrow import csv, parquet
 
-    from deepcuts.files import write_atomically
+    from deepcuts.common.files import write_atomically
 
     table: Any = pa.Table.from_pylist(rows)
     write = csv.write_csv if path.suffix == ".csv" else parquet.write_table

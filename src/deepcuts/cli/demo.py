@@ -24,11 +24,11 @@ def demo(
     Example:  deepcuts demo
     """
     from deepcuts.cli.common import measure_cells, on_plateau, print_table, reporter
-    from deepcuts.quiet import quiet_libraries
+    from deepcuts.common.quiet import quiet_libraries
 
     say = reporter()
     quiet_libraries()
-    from deepcuts.demo import ROWS, run_demo
+    from deepcuts.demo.run import ROWS, run_demo
 
     results = run_demo(output, seed=seed, density=density, reporter=say)
     first = next(iter(results.values()))
@@ -87,7 +87,7 @@ def _caption(results: Mapping[str, Mapping[str, Any]]) -> str:
 
 def next_steps(output: Path) -> list[str]:
     """What to do next: three commands that work as they stand, from the folder the user is in."""
-    from deepcuts.demo import DATA, ROWS
+    from deepcuts.demo.run import DATA, ROWS
 
     def command(*words: object) -> str:
         return "  " + shlex.join([*_program(), *map(str, words)])

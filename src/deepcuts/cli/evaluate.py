@@ -37,16 +37,16 @@ def evaluate(
     import json
 
     from deepcuts.cli.common import data_to_measure_on, measure_cells, print_table
-    from deepcuts.quiet import quiet_libraries
+    from deepcuts.common.quiet import quiet_libraries
 
     source, length = data_to_measure_on(model, arguments)
     task_data = source.load()
     quiet_libraries()
-    from deepcuts.encoding import encode
-    from deepcuts.export.source import load_pruned
-    from deepcuts.models import check_fits
+    from deepcuts.deploy.export.source import load_pruned
+    from deepcuts.models.loading import check_fits
     from deepcuts.tasks import baseline
-    from deepcuts.training import evaluate as measure
+    from deepcuts.tasks.encoding import encode
+    from deepcuts.training.trainer import evaluate as measure
 
     loaded, tokenizer = load_pruned(model, trust_remote_code=trust_remote_code)
     check_fits(loaded, task_data.task)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from deepcuts.export.sizes import Sizes
+    from deepcuts.deploy.export.sizes import Sizes
 
 
 def export(
@@ -36,11 +36,11 @@ def export(
     Example:  deepcuts export run --format sparse -o run-sparse
     """
     from deepcuts.cli.common import print_table
-    from deepcuts.quiet import quiet_libraries
+    from deepcuts.common.quiet import quiet_libraries
 
     quiet_libraries()
-    from deepcuts.export.formats import FORMATS
-    from deepcuts.export.formats import export as write
+    from deepcuts.deploy.export.formats import FORMATS
+    from deepcuts.deploy.export.formats import export as write
 
     made = write(run, format, output, dtype=dtype, masks=masks, trust_remote_code=trust_remote_code)
     rows = [

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deepcuts.errors import InputError
+from deepcuts.common.errors import InputError
 
 if TYPE_CHECKING:
-    from deepcuts.grid.jobs import Jobs
-    from deepcuts.grid.schedule import Executor
+    from deepcuts.runs.grid.jobs import Jobs
+    from deepcuts.runs.grid.schedule import Executor
 
 _WHERE = "Where it runs"
 
@@ -56,8 +56,8 @@ def grid(
     from rich.console import Console
 
     from deepcuts.cli.grid_table import Watcher, print_cells, print_work
-    from deepcuts.grid.file import read_grid
-    from deepcuts.quiet import quiet_libraries
+    from deepcuts.common.quiet import quiet_libraries
+    from deepcuts.runs.grid.file import read_grid
 
     if executor not in ("local", "ray"):
         raise InputError("executor", executor, "it must be local or ray")
@@ -68,10 +68,10 @@ def grid(
         raise InputError("gpus", gpus, "it must be 0 or more")
     found = read_grid(file, data=data, model=model)
     quiet_libraries()
-    from deepcuts.grid.jobs import Jobs
-    from deepcuts.grid.plan import make_plan
-    from deepcuts.grid.schedule import run_plan
-    from deepcuts.progress import Reporter
+    from deepcuts.common.progress import Reporter
+    from deepcuts.runs.grid.jobs import Jobs
+    from deepcuts.runs.grid.plan import make_plan
+    from deepcuts.runs.grid.schedule import run_plan
 
     folder = store if store is not None else Path("runs") / found.name
     console = Console(stderr=True)
@@ -105,10 +105,10 @@ def _executor(
     keep_models: bool,
 ) -> Executor:
     if name == "ray":
-        from deepcuts.grid.ray_cluster import RayExecutor
+        from deepcuts.runs.grid.ray_cluster import RayExecutor
 
         return RayExecutor(store, address, threads=threads or 1, gpus=gpus, keep_models=keep_models)
-    from deepcuts.grid.local import InlineExecutor, ProcessExecutor
+    from deepcuts.runs.grid.local import InlineExecutor, ProcessExecutor
 
     if jobs > 1:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -13,8 +13,8 @@ from deepcuts.cli.common import print_table
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from deepcuts.grid.plan import Plan
-    from deepcuts.grid.schedule import Progress
+    from deepcuts.runs.grid.plan import Plan
+    from deepcuts.runs.grid.schedule import Progress
 
 _SYMBOLS = {"done": "✓", "running": "▶", "failed": "✗", "waiting": "·"}
 _STYLES = {"done": "green", "running": "bold cyan", "failed": "bold red", "waiting": "dim"}
@@ -58,7 +58,7 @@ def cell_table(plan: Plan, states: dict[str, str]) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    from deepcuts.grid.labels import label_cells
+    from deepcuts.runs.grid.labels import label_cells
 
     labels = label_cells([config.model_dump(mode="json") for config in plan.cells.values()])
     by_place: dict[tuple[str, str], Text] = {}
@@ -142,7 +142,7 @@ class Watcher(AbstractContextManager["Watcher"]):
     def _how_done(self, key: str) -> str:
         """``"done"``, and whether a cell's retraining ended on a plateau."""
         from deepcuts.cli.common import on_plateau
-        from deepcuts.grid.records import read_cell
+        from deepcuts.runs.grid.records import read_cell
 
         if key not in self._plan.cells:
             return "done"
@@ -152,7 +152,7 @@ class Watcher(AbstractContextManager["Watcher"]):
 
 
 def _unit_names(plan: Plan) -> dict[str, str]:
-    from deepcuts.grid.labels import label_cells
+    from deepcuts.runs.grid.labels import label_cells
 
     labels = label_cells([config.model_dump(mode="json") for config in plan.cells.values()])
     names = dict(zip(plan.cells, map(str, labels), strict=True))

@@ -22,11 +22,11 @@ def inspect(
     Example:  deepcuts inspect run
     """
     from deepcuts.cli.common import print_table
-    from deepcuts.inspection import counts_by_layer
-    from deepcuts.masking import verify_masks
-    from deepcuts.masks import Masks
-    from deepcuts.quiet import quiet_libraries
-    from deepcuts.run_folder import MODEL, mask_file
+    from deepcuts.common.quiet import quiet_libraries
+    from deepcuts.masks.holding import verify_masks
+    from deepcuts.masks.inspection import counts_by_layer
+    from deepcuts.masks.masks import Masks
+    from deepcuts.runs.run_folder import MODEL, mask_file
 
     masks = Masks.load(mask_file(path))
     target = model or (str(path / MODEL) if (path / MODEL).is_dir() else None)
@@ -34,7 +34,7 @@ def inspect(
     zeros: dict[str, int] = {}
     if target is not None:
         quiet_libraries()
-        from deepcuts.models import load_encoder
+        from deepcuts.models.loading import load_encoder
 
         loaded = load_encoder(target, trust_remote_code=trust_remote_code)
         parameters = masks.parameters_of(loaded)

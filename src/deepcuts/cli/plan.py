@@ -9,13 +9,13 @@ import typer
 from deepcuts.cli.common import print_table
 
 if TYPE_CHECKING:
-    from deepcuts.stages import Job
+    from deepcuts.runs.stages import Job
 
 
 def print_plan(job: Job) -> None:
     """Print what a run would cut and how much work it would be; nothing is trained or written."""
-    from deepcuts.scoring import count_passes
-    from deepcuts.stages import scoring_batches
+    from deepcuts.runs.stages import scoring_batches
+    from deepcuts.scoring.scoring import count_passes
 
     config = job.config
     strategy = job.request.strategy

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from deepcuts.errors import InputError
+from deepcuts.common.errors import InputError
 
 
 def predict(
@@ -42,11 +42,11 @@ def predict(
     if text and file is not None:
         raise InputError("file", str(file), "texts are given as arguments already")
     texts = _texts(text, file, pair)
-    from deepcuts.quiet import quiet_libraries
+    from deepcuts.common.quiet import quiet_libraries
 
     quiet_libraries()
-    from deepcuts.export.source import load_pruned
-    from deepcuts.prediction import for_inference, predict_texts
+    from deepcuts.deploy.export.source import load_pruned
+    from deepcuts.deploy.prediction import for_inference, predict_texts
 
     loaded, tokenizer = load_pruned(model, trust_remote_code=trust_remote_code)
     ready = for_inference(loaded, runtime)  # type: ignore[arg-type]

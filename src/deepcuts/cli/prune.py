@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from deepcuts.errors import InputError
+from deepcuts.common.errors import InputError
 
 _DATA = "Task and data"
 _CUT = "What is cut"
@@ -208,9 +208,9 @@ def prune(
     arguments = dict(locals())
     from deepcuts.cli.common import print_result, reporter
     from deepcuts.cli.plan import print_plan
-    from deepcuts.config import DataConfig, PruneConfig
-    from deepcuts.quiet import quiet_libraries
-    from deepcuts.run_folder import check_run_folder
+    from deepcuts.common.quiet import quiet_libraries
+    from deepcuts.runs.config import DataConfig, PruneConfig
+    from deepcuts.runs.run_folder import check_run_folder
 
     say = reporter()
     arguments["finetune_epochs"], arguments["retrain_epochs"] = _epochs(epochs)
@@ -222,13 +222,13 @@ def prune(
     config = PruneConfig.make(task_data.task, **{**settings, "data": source})
     check_run_folder(output, config, overwrite)
     quiet_libraries()
-    from deepcuts.stages import prepare
+    from deepcuts.runs.stages import prepare
 
     job = prepare(config, task_data, say)
     if dry_run:
         print_plan(job)
         return
-    from deepcuts.pipeline import prune as run
+    from deepcuts.runs.pipeline import prune as run
 
     result = run(
         job, output, shared=shared, overwrite=overwrite, keep_scores=keep_scores, report_to=report_to or ()

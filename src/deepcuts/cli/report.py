@@ -29,7 +29,7 @@ def report(
     Example:  deepcuts report store --grid glue -o report
     """
     from deepcuts.cli.common import reporter
-    from deepcuts.errors import InputError
+    from deepcuts.common.errors import InputError
     from deepcuts.report import write_report
 
     if store.suffix == ".json":

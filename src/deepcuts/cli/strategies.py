@@ -18,7 +18,7 @@ def strategies(
     Example:  deepcuts strategies
     """
     from deepcuts.cli.common import print_table
-    from deepcuts.strategy import TITLES, Strategy, strategy_names
+    from deepcuts.scoring.strategy import TITLES, Strategy, strategy_names
 
     if names_only:
         typer.echo("\n".join(strategy_names()))

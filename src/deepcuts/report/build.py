@@ -8,9 +8,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from deepcuts.errors import InputError
-from deepcuts.files import write_atomically
-from deepcuts.grid.records import read_cells
+from deepcuts.common.errors import InputError
+from deepcuts.common.files import write_atomically
 from deepcuts.report import provenance, results, tables
 from deepcuts.report.cells import PHASES, Cell, Phase, load_cell
 from deepcuts.report.differences import Replicates, replicate
@@ -20,7 +19,8 @@ from deepcuts.report.page import Part, Section, render
 from deepcuts.report.studies import Study, find_studies
 from deepcuts.report.summary import summarise
 from deepcuts.report.variants import option_rows, option_studies
-from deepcuts.strategy import Strategy
+from deepcuts.runs.grid.records import read_cells
+from deepcuts.scoring.strategy import Strategy
 from deepcuts.tasks.constant import CONSTANT_SPREAD, NEAR_CONSTANT
 
 PAGE, FIGURES, TABLES = "report.html", "figures", "tables"

@@ -9,13 +9,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from deepcuts import run_folder, tensor_file
-from deepcuts.config import PruneConfig
-from deepcuts.errors import FileFormatError, InputError
-from deepcuts.grid.records import CellRecord
-from deepcuts.options import ScoringOptions
-from deepcuts.saving import RESULT_VERSION
-from deepcuts.strategy import Strategy
+from deepcuts.common import tensor_file
+from deepcuts.common.errors import FileFormatError, InputError
+from deepcuts.runs import run_folder
+from deepcuts.runs.config import PruneConfig
+from deepcuts.runs.grid.records import CellRecord
+from deepcuts.runs.saving import RESULT_VERSION
+from deepcuts.scoring.options import ScoringOptions
+from deepcuts.scoring.strategy import Strategy
 
 Array = np.ndarray[Any, Any]
 Phase = Literal["pruned", "retrained"]

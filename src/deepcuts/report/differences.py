@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deepcuts.analysis.resampling import draw_counts, interval, measure_resamples
-from deepcuts.errors import MismatchError
+from deepcuts.common.errors import MismatchError
 from deepcuts.report.cells import PHASES, Array, Cell, Phase
 from deepcuts.report.studies import Study
+from deepcuts.tasks.resampling import draw_counts, interval, measure_resamples
 
 #: From so many seeds on, they are resampled as well.
 SEEDS_TO_RESAMPLE = 3

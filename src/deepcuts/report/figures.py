@@ -9,8 +9,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from deepcuts.analysis import plots
-from deepcuts.analysis.plots import Level, Series
+from deepcuts.report.analysis import plots
+from deepcuts.report.analysis.plots import Level, Series
 from deepcuts.report.cells import PAPER_ORDER, PHASES, Phase, is_control, seeds_of, strategy_order
 from deepcuts.report.overlaps import Overlap, Row, layer_densities, pairs_with
 from deepcuts.report.results import LEVELS, kept_share, level_of

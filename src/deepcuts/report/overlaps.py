@@ -8,8 +8,8 @@ from itertools import combinations
 from statistics import fmean
 from typing import Any
 
-from deepcuts.analysis import Counts, count_overlap, grouped, place_of, shared_table
-from deepcuts.packed import PackedMasks
+from deepcuts.masks.bits import PackedMasks
+from deepcuts.report.analysis import Counts, count_overlap, grouped, place_of, shared_table
 from deepcuts.report.cells import Cell, is_control, seeds_of
 from deepcuts.report.studies import Study
 

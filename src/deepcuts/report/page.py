@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
-from deepcuts.errors import DeepcutsError
+from deepcuts.common.errors import DeepcutsError
 from deepcuts.report.differences import SEEDS_TO_RESAMPLE
 from deepcuts.report.figures import Drawing
 from deepcuts.report.tables import Table

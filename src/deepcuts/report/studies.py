@@ -8,8 +8,8 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from deepcuts.config import PruneConfig
 from deepcuts.report.cells import Cell, seeds_of, strategy_order
+from deepcuts.runs.config import PruneConfig
 
 _T = TypeVar("_T")
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
-from deepcuts.packed import PackedMasks
+from deepcuts.masks.bits import PackedMasks
 from deepcuts.report.cells import Cell
 from deepcuts.report.overlaps import compare_masks
 from deepcuts.report.studies import Study
-from deepcuts.strategy import Strategy
+from deepcuts.scoring.strategy import Strategy
 
 #: Option → what it is called in figures.
 TITLES = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 from pathlib import Path
 
-from deepcuts.errors import InputError
+from deepcuts.common.errors import InputError
+from deepcuts.demo.minimal_pairs import BASIC, minimal_pairs
 from deepcuts.tasks.glue import GLUE, load_glue
-from deepcuts.tasks.minimal_pairs import BASIC, minimal_pairs
 from deepcuts.tasks.task import Schedule, Split, Task, TaskData, check
 
 MINIMAL_PAIRS = Task(

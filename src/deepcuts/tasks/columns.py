@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from deepcuts.errors import DataError, brief
+from deepcuts.common.errors import DataError, brief
 from deepcuts.tasks.task import Origin, Unit
 
 Columns = dict[str, list[Any]]

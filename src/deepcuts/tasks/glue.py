@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from deepcuts.errors import DataError, InputError, brief
-from deepcuts.hub import hub_problem
+from deepcuts.common.errors import DataError, InputError, brief
+from deepcuts.common.hub import hub_problem
 from deepcuts.tasks.columns import Columns, read_columns
 from deepcuts.tasks.task import DEV, TRAIN, Schedule, Split, Task, TaskData, check
 

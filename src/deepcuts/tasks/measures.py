@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from deepcuts.errors import InputError
+from deepcuts.common.errors import InputError
 from deepcuts.tasks.task import Split, Task
 
 LOWER_IS_BETTER = frozenset({"mse", "mae"})

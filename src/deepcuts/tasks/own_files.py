@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from deepcuts.errors import DataError, InputError
+from deepcuts.common.errors import DataError, InputError
 from deepcuts.tasks.columns import Columns, read_columns
 from deepcuts.tasks.task import Kind, Schedule, Split, Task, TaskData, check
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-from deepcuts.errors import DataError, InputError
+from deepcuts.common.errors import DataError, InputError
 
 Kind = Literal["classification", "regression"]
 Unit = Literal["row", "line"]

@@ -1,0 +1,162 @@
+"""Which parameters may be cut: prunable and protected together are all parameters, and never overlap."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+
+from torch import nn
+
+from deepcuts.common.errors import InputError
+
+#: For each architecture, by its ``config.model_type``: the modules whose linear layers are the encoder
+#: and the pooler. A layer is prunable if one of these words is a part of its path.
+ARCHITECTURES: dict[str, frozenset[str]] = {
+    **dict.fromkeys(
+        (
+            "albert",
+            "bert",
+            "camembert",
+            "deberta",
+            "deberta-v2",
+            "electra",
+            "mpnet",
+            "roberta",
+            "xlm-roberta",
+        ),
+        frozenset({"encoder", "pooler"}),
+    ),
+    "distilbert": frozenset({"transformer"}),
+    "modernbert": frozenset({"layers"}),
+}
+
+_HEAD_WORDS = frozenset({"classifier", "classification_head", "head", "lm_head", "qa_outputs", "score"})
+
+
+def prunable_parameters(model: nn.Module, patterns: Sequence[str] | None = None) -> dict[str, nn.Parameter]:
+    """The parameters that may be cut, by name, in the model's order.
+
+    Without patterns: weights and biases of the linear layers of encoder and pooler (DeepCuts, §3), for the
+    architectures in `ARCHITECTURES`. A parameter that several layers share appears, and is cut, once.
+
+    Args:
+        model: Any module.
+        patterns: Names of parameters, with the wildcards of file names (``encoder.*``), for any other
+            architecture. Embeddings and normalisation layers stay protected whatever a pattern says; the
+            head is cut only where its parameter is named in full.
+
+    Raises:
+        InputError: The architecture is unknown and no pattern is given, a pattern matches nothing that can
+            be cut, or a wildcard matches the head.
+    """
+    owners = _owners(model)
+    if patterns is not None:
+        return _named(model, owners, patterns)
+    model_type = getattr(getattr(model, "config", None), "model_type", None)
+    if model_type not in ARCHITECTURES:
+        raise InputError(
+            "prunable",
+            None,
+            f"the encoder of {model_type or type(model).__name__!r} is not known; name its parameters by "
+            f"patterns such as 'encoder.*' (known: {', '.join(sorted(ARCHITECTURES))})",
+        )
+    words = ARCHITECTURES[model_type]
+    found = {
+        name: parameter
+        for name, parameter in model.named_parameters()
+        if isinstance(owners[name], nn.Linear) and not words.isdisjoint(name.split("."))
+    }
+    if not found:
+        raise InputError(
+            "model", type(model).__name__, f"no linear layer in {' or '.join(sorted(words))} found"
+        )
+    return found
+
+
+def protected_parameters(model: nn.Module, patterns: Sequence[str] | None = None) -> dict[str, nn.Parameter]:
+    """All parameters that are not prunable, by name; raises what `prunable_parameters` raises."""
+    cut = prunable_parameters(model, patterns)
+    return {name: parameter for name, parameter in model.named_parameters() if name not in cut}
+
+
+def linear_layers(model: nn.Module, names: Sequence[str]) -> dict[str, nn.Linear]:
+    """The linear layer that each named parameter belongs to.
+
+    Args:
+        model: Any module.
+        names: Parameter names.
+
+    Raises:
+        InputError: A parameter belongs to a module that is no ``nn.Linear``.
+    """
+    owners = _owners(model)
+    layers: dict[str, nn.Linear] = {}
+    for name in names:
+        owner = owners[name]
+        if not isinstance(owner, nn.Linear):
+            raise InputError(
+                "strategy",
+                name,
+                f"scores from activations need a parameter of an nn.Linear, not of {type(owner).__name__}",
+            )
+        layers[name] = owner
+    return layers
+
+
+def _owners(model: nn.Module) -> dict[str, nn.Module]:
+    return {name: model.get_submodule(name.rpartition(".")[0]) for name, _ in model.named_parameters()}
+
+
+def _named(
+    model: nn.Module, owners: dict[str, nn.Module], patterns: Sequence[str]
+) -> dict[str, nn.Parameter]:
+    parameters = dict(model.named_parameters())
+    if not patterns:
+        raise InputError("prunable", list(patterns), "at least one pattern is needed")
+    candidates = [
+        name
+        for name, parameter in parameters.items()
+        if parameter.is_floating_point() and not _is_always_protected(owners[name])
+    ]
+    head = set(_head(model, owners))
+    chosen: set[str] = set()
+    for pattern in patterns:
+        matched = [name for name in candidates if fnmatchcase(name, pattern)]
+        if not matched:
+            near = difflib.get_close_matches(pattern, candidates, n=3, cutoff=0.3) or candidates[:3]
+            raise InputError(
+                "prunable",
+                pattern,
+                "it must match a parameter that is not an embedding or a normalisation; there are, for "
+                f"instance, {', '.join(near)}",
+            )
+        caught = [name for name in matched if name in head and name != pattern]
+        if caught:
+            raise InputError(
+                "prunable",
+                pattern,
+                f"a wildcard must not match the head ({', '.join(caught)}); name the encoder more "
+                "narrowly, or the head's parameters in full",
+            )
+        chosen.update(matched)
+    return {name: parameters[name] for name in parameters if name in chosen}
+
+
+def _is_always_protected(owner: nn.Module) -> bool:
+    # Architectures bring normalisations of their own, so these go by name rather than by class.
+    return isinstance(owner, nn.Embedding | nn.EmbeddingBag) or "norm" in type(owner).__name__.lower()
+
+
+def _head(model: nn.Module, owners: dict[str, nn.Module]) -> Iterator[str]:
+    """Names of the head's parameters: what stands outside the base model, is called so, or comes last."""
+    prefix = getattr(model, "base_model_prefix", "")
+    has_base = bool(prefix) and hasattr(model, prefix)
+    by_word = [name for name in owners if not _HEAD_WORDS.isdisjoint(name.split("."))]
+    if has_base:
+        yield from (name for name in owners if not name.startswith(f"{prefix}."))
+    elif by_word:
+        yield from by_word
+    else:
+        linears = [module for module in owners.values() if isinstance(module, nn.Linear)]
+        yield from (name for name, module in owners.items() if linears and module is linears[-1])

@@ -1,0 +1,119 @@
+"""What is exported: a pruned model, its masks and its tokenizer, from any form that one is saved in."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from deepcuts.architectures.parameters import prunable_parameters
+from deepcuts.common.digests import tensor_bytes
+from deepcuts.common.errors import InputError
+from deepcuts.deploy.export.packed_file import is_packed, unpack
+from deepcuts.masks.holding import HeldMasks
+from deepcuts.masks.masks import Masks
+from deepcuts.models.loading import load_finetuned, resolve_model
+from deepcuts.models.sparse_checkpoint import is_sparse, read_sparse
+from deepcuts.runs.run_folder import MASKS, MODEL, mask_file
+
+
+@dataclass(frozen=True)
+class Source:
+    """A pruned model to export.
+
+    Attributes:
+        model: The model, dense in memory, its cut weights exactly +0.
+        masks: Which of its weights are kept.
+        tokenizer: Its tokenizer.
+    """
+
+    model: Any
+    masks: Masks
+    tokenizer: Any
+
+
+def load_source(path: str, *, masks: Path | None = None, trust_remote_code: bool = False) -> Source:
+    """Load what is to be exported, with the types that its file has.
+
+    Args:
+        path: A run folder; a saved model, dense or in the sparse format; a packed file; a name on the Hub.
+        masks: A mask file. By default a run's own masks, or those that the sparse and the packed format hold;
+            of any other model the weights that are not +0, among those that may be cut.
+        trust_remote_code: Whether code that comes with the model may run.
+
+    Raises:
+        InputError: The model has no zeros that could be masks, or there is no such mask file.
+        ModelError: The model can't be loaded.
+        MismatchError: The masks are for another model.
+        InvariantError: A weight that the masks cut is not 0.
+    """
+    if masks is not None and not masks.is_file():
+        raise InputError("masks", str(masks), "there is no such file")
+    if (Path(path) / MASKS).is_file() and not (Path(path) / MODEL).is_dir():
+        raise InputError("run", path, "this run kept its masks, but no model")
+    with _as_model(path) as folder:
+        model, tokenizer = load_finetuned(folder, trust_remote_code=trust_remote_code, dtype="auto")
+        if masks is not None:
+            found = Masks.load(masks)
+        elif is_sparse(resolve_model(folder)):
+            found = Masks.unpacked(read_sparse(resolve_model(folder)).masks)
+        elif (Path(folder) / MASKS).is_file():
+            found = Masks.load(mask_file(Path(folder)))
+        else:
+            found = masks_from_zeros(model)
+    parameters = found.parameters_of(model)
+    found = Masks({name: found[name] for name, _ in model.named_parameters() if name in parameters})
+    held = HeldMasks(model, found)
+    held.verify()
+    held.apply()  # a cut weight may be −0, which no format keeps
+    return Source(model, found, tokenizer)
+
+
+def load_pruned(path: str | Path, *, trust_remote_code: bool = False) -> tuple[Any, Any]:
+    """Load a pruned model of any form: a run, a dense or a sparse folder, a packed file, a name on the Hub.
+
+    Args:
+        path: Where it is.
+        trust_remote_code: Whether code that comes with the model may run.
+
+    Returns:
+        The model, in float32, dense in memory, and its tokenizer. A bounded head is bounded.
+
+    Raises:
+        ModelError: The model can't be found or loaded.
+        FileFormatError: The packed file is truncated or was altered.
+    """
+    with _as_model(str(path)) as folder:
+        return load_finetuned(folder, trust_remote_code=trust_remote_code)
+
+
+def masks_from_zeros(model: Any) -> Masks:
+    """Masks that keep every weight that is not +0; tensors without zeros get none.
+
+    Raises:
+        InputError: No weight that may be cut is 0, or the architecture is not known.
+    """
+    kept = {
+        name: (tensor_bytes(parameter).view(parameter.numel(), -1) != 0).any(dim=1).view(parameter.shape)
+        for name, parameter in prunable_parameters(model).items()
+    }
+    masks = {name: mask for name, mask in kept.items() if not bool(torch.all(mask))}
+    if not masks:
+        raise InputError("run", type(model).__name__, "none of its weights is 0, so it was not pruned")
+    return Masks(masks)
+
+
+@contextmanager
+def _as_model(path: str) -> Iterator[str]:
+    """What names a model for `deepcuts.models`: the path, or the folder that a packed file becomes."""
+    if not is_packed(path):
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="deepcuts-") as folder:
+        unpack(path, Path(folder) / "model")
+        yield str(Path(folder) / "model")

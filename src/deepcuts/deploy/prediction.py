@@ -1,0 +1,105 @@
+"""What a model says of texts: labels with scores, or the regression's value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Literal
+
+import torch
+
+from deepcuts.common.errors import InputError
+from deepcuts.deploy.runtime import sparsify
+from deepcuts.tasks.encoding import positions
+
+Runtime = Literal["auto", "sparse", "dense"]
+Text = str | tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of one text or pair.
+
+    Attributes:
+        text: The text, or both of a pair.
+        label: The likeliest class; None for a regression.
+        scores: Class → probability, the likeliest first; empty for a regression.
+        value: The regression's value; None for classes.
+    """
+
+    text: Text
+    label: str | None
+    scores: dict[str, float]
+    value: float | None
+
+    def as_json(self) -> dict[str, Any]:
+        """What the command prints of it."""
+        text = {"text": self.text}
+        if not isinstance(self.text, str):
+            text = {"text": self.text[0], "pair": self.text[1]}
+        if self.label is None:
+            return {**text, "value": self.value}
+        return {**text, "label": self.label, "score": self.scores[self.label], "scores": self.scores}
+
+
+def for_inference(model: Any, runtime: Runtime = "auto") -> Any:
+    """The form of a model that predicts fastest.
+
+    Args:
+        model: A dense model with zeros, on the CPU.
+        runtime: ``"sparse"``: every pruned layer is sparse; ``"dense"``: none is; ``"auto"``: those are that
+            are faster so on this machine, see `deepcuts.deploy.runtime.sparsify`.
+
+    Raises:
+        InputError: The model has no zeros, and a sparse one was asked for.
+    """
+    if runtime == "dense":
+        return model.eval()
+    try:
+        return sparsify(model, dense_above=1.0 if runtime == "sparse" else None)
+    except InputError:
+        if runtime == "sparse":
+            raise
+        return model.eval()
+
+
+@torch.inference_mode()
+def predict_texts(
+    model: Any, tokenizer: Any, texts: Iterable[Text], *, batch_size: int = 32, max_length: int = 128
+) -> Iterator[Prediction]:
+    """Predict texts in their order, as they come.
+
+    Args:
+        model: A model with its trained head, in evaluation mode.
+        tokenizer: Its tokenizer.
+        texts: Texts or pairs; read a batch at a time.
+        batch_size: Texts a batch.
+        max_length: Tokens of a text at most, or as few as the model has positions; longer ones are cut.
+
+    Raises:
+        InputError: A size is out of range.
+    """
+    for name, value in {"batch_size": batch_size, "max_length": max_length}.items():
+        if value < 1:
+            raise InputError(name, value, "it must be 1 or more")
+    length = min(max_length, tokenizer.model_max_length, positions(model))
+    remaining = iter(texts)
+    while batch := list(islice(remaining, batch_size)):
+        yield from _predict_batch(model, tokenizer, batch, length)
+
+
+def _predict_batch(model: Any, tokenizer: Any, batch: Sequence[Text], length: int) -> list[Prediction]:
+    columns = [[text if isinstance(text, str) else text[0] for text in batch]]
+    if not isinstance(batch[0], str):
+        columns.append([text[1] for text in batch])
+    encoded = tokenizer(*columns, truncation=True, max_length=length, padding=True, return_tensors="pt")
+    logits = model(**encoded.to(model.device)).logits.float()
+    if model.config.num_labels == 1:
+        return [Prediction(text, None, {}, float(row)) for text, row in zip(batch, logits[:, 0], strict=True)]
+    found = []
+    for text, row in zip(batch, logits.softmax(-1).tolist(), strict=True):
+        scores = {str(model.config.id2label[index]): share for index, share in enumerate(row)}
+        ordered = dict(sorted(scores.items(), key=lambda item: -item[1]))
+        found.append(Prediction(text, next(iter(ordered)), ordered, None))
+    return found

@@ -1,0 +1,69 @@
+"""Models and data of a grid's cells, loaded once for the cells that share them."""
+
+from __future__ import annotations
+
+import json
+
+from deepcuts.common.progress import Reporter
+from deepcuts.runs.config import DataConfig, PruneConfig
+from deepcuts.runs.grid.file import Settings
+from deepcuts.runs.stages import LOADED, Job, prepare
+from deepcuts.tasks import TaskData
+from deepcuts.tasks.encoding import EncodedTask
+
+
+class Jobs:
+    """Loads what cells need, and keeps what the next one may need again: all data, and the last model.
+
+    Args:
+        reporter: Where the progress of the jobs is shown.
+    """
+
+    def __init__(self, reporter: Reporter | None = None) -> None:
+        self._reporter = reporter
+        self._data: dict[str, TaskData] = {}
+        self._encoded: dict[str, EncodedTask] = {}
+        self._last: tuple[str, Job] | None = None
+
+    def config(self, settings: Settings) -> PruneConfig:
+        """The configuration of a cell; its task's schedule fills what the settings leave open.
+
+        Raises:
+            DeepcutsError: A setting has a value that is not allowed, or the data can't be read.
+        """
+        own = {name: value for name, value in settings.items() if name in DataConfig.model_fields}
+        source = DataConfig.make(**own)
+        rest = {name: value for name, value in settings.items() if name not in own}
+        return PruneConfig.make(self._load(source).task, **rest, data=source)
+
+    def job(self, config: PruneConfig) -> Job:
+        """The job of a cell; its model is in whatever state the last one left it.
+
+        Raises:
+            DeepcutsError: The model can't be loaded, or not be cut as asked.
+        """
+        key = loaded_key(config)
+        if self._last is None or self._last[0] != key:
+            self._last = None  # first, so that two models are never held at once
+            shared = _text(config, LOADED - {"seed", "prunable"})
+            data = self._load(config.data)
+            job = prepare(config, data, self._reporter, self._encoded.get(shared))
+            self._encoded[shared] = job.task
+            self._last = key, job
+        return self._last[1].with_config(config)
+
+    def _load(self, source: DataConfig) -> TaskData:
+        key = source.model_dump_json()
+        if key not in self._data:
+            self._data[key] = source.load()
+        return self._data[key]
+
+
+def loaded_key(config: PruneConfig) -> str:
+    """The same for two configurations that need the same model and data loaded."""
+    return _text(config, LOADED)
+
+
+def _text(config: PruneConfig, names: frozenset[str]) -> str:
+    content = config.model_dump(mode="json", include=set(names))
+    return json.dumps(content, sort_keys=True)

@@ -1,0 +1,148 @@
+"""What a store holds of the cells of its grids: finished, failed, or missing."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from deepcuts.common.errors import InputError
+from deepcuts.common.files import read_json, write_json
+from deepcuts.common.store import stage_folder
+from deepcuts.runs import run_folder
+
+#: What the store calls the stage that is one cell.
+CELL: Final = "cell"
+_GRIDS = "grids"
+_FAILURE = "failure.json"
+
+Status = Literal["done", "failed", "missing"]
+
+
+@dataclass(frozen=True)
+class CellRecord:
+    """One cell, as the store knows it.
+
+    Attributes:
+        key: Digest of everything that it depends on.
+        folder: Its folder in the store, a run folder where it is done.
+        config: Its configuration, as in ``config.json`` of a run.
+        status: Whether it is done, failed, or missing.
+        failure: Of a failed one: ``error``, ``traceback`` and ``time``.
+    """
+
+    key: str
+    folder: Path
+    config: Mapping[str, Any]
+    status: Status
+    failure: Mapping[str, Any] | None = None
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """Its ``result.json``; it must be done."""
+        found: dict[str, Any] = read_json(self.folder / run_folder.RESULT)
+        return found
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """What it was made with; it must be done."""
+        found: dict[str, Any] = read_json(self.folder / run_folder.ENVIRONMENT)
+        return found
+
+
+def read_cell(store: Path, key: str, config: Mapping[str, Any]) -> CellRecord:
+    """The cell of this key, whatever became of it."""
+    folder = stage_folder(store, CELL, key)
+    if (folder / run_folder.RESULT).is_file():
+        return CellRecord(key, folder, config, "done")
+    if (folder / _FAILURE).is_file():
+        return CellRecord(key, folder, config, "failed", read_json(folder / _FAILURE))
+    return CellRecord(key, folder, config, "missing")
+
+
+def grid_names(store: Path) -> list[str]:
+    """The grids that have been started in this store."""
+    return sorted(path.stem for path in (store / _GRIDS).glob("*.json"))
+
+
+def read_cells(store: Path, grid: str | None = None) -> list[CellRecord]:
+    """The cells of one grid, in the order of its file; or every cell in the store, and every run.
+
+    Args:
+        store: The store's folder.
+        grid: Name of the grid; None takes all grids of the store, cells that no grid names, and finished
+            runs of ``deepcuts prune`` whose folders lie in it.
+
+    Raises:
+        InputError: There is no such folder, no such grid in it, or not a single cell.
+    """
+    if not store.is_dir():
+        raise InputError("store", str(store), "it must be a folder of 'deepcuts grid', or one of run folders")
+    names = grid_names(store)
+    if grid is not None and grid not in names:
+        raise InputError("grid", grid, f"the grids of {str(store)!r} are {', '.join(names) or 'none'}")
+    planned: dict[str, Mapping[str, Any]] = {}
+    for name in names if grid is None else [grid]:
+        for cell in read_json(store / _GRIDS / f"{name}.json")["cells"]:
+            planned.setdefault(cell["key"], cell["config"])
+    if grid is None:
+        for path in sorted(store.glob(f"{CELL}-*/{run_folder.RESULT}")):
+            planned.setdefault(
+                path.parent.name.removeprefix(f"{CELL}-"), read_json(path.parent / run_folder.CONFIG)
+            )
+    cells = [read_cell(store, key, config) for key, config in planned.items()]
+    if grid is None:
+        cells += _runs(store)
+    if not cells:
+        raise InputError("store", str(store), "it must hold at least one cell of a grid, or a finished run")
+    return cells
+
+
+def _runs(store: Path) -> list[CellRecord]:
+    """The finished runs of `deepcuts prune` whose folders lie in this one."""
+    folders = [path.parent for path in sorted(store.glob(f"*/{run_folder.RESULT}"))]
+    configs = {
+        folder: run_folder.saved_config(folder)
+        for folder in folders
+        if not folder.name.startswith(f"{CELL}-")
+    }
+    return [
+        CellRecord(folder.name, folder, config, "done")
+        for folder, config in configs.items()
+        if config is not None
+    ]
+
+
+def write_grid(store: Path, name: str, cells: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+    """Write down which cells, key and configuration, a grid consists of."""
+    content = {"name": name, "cells": [{"key": key, "config": config} for key, config in cells]}
+    write_json(store / _GRIDS / f"{name}.json", content)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a cell failed.
+
+    Attributes:
+        error: In a line or two.
+        traceback: Where.
+    """
+
+    error: str
+    traceback: str
+
+
+def write_failure(store: Path, key: str, failure: Failure) -> None:
+    """Write down that a cell failed, and why."""
+    content = {
+        **asdict(failure),
+        "time": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+    }
+    write_json(stage_folder(store, CELL, key) / _FAILURE, content)
+
+
+def forget_failure(store: Path, key: str) -> None:
+    """Let a failed cell be tried again."""
+    (stage_folder(store, CELL, key) / _FAILURE).unlink(missing_ok=True)

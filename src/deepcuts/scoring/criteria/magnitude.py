@@ -1,0 +1,20 @@
+"""Magnitude: the size of a weight.
+
+Formula: ``|w|``. Source: DeepCuts, eq. 1; Han et al., 2015. It needs no data, so it says what the
+pretraining and fine-tuning left, not what the task uses; every other criterion multiplies it by
+something that the task's loss says.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from deepcuts.scoring.criteria.registry import criterion
+from deepcuts.scoring.options import ScoringOptions
+from deepcuts.scoring.param_stats import ParamStats
+
+
+@criterion("MagWeight", formula="|w|", source="DeepCuts, eq. 1")
+def magnitude(stats: ParamStats, options: ScoringOptions) -> Tensor:
+    """Importances ``|w|``, shaped like the tensor."""
+    return stats.value.abs()

@@ -1,0 +1,22 @@
+"""Random importances: the control that every other criterion must beat.
+
+Formula: uniform on [0, 1), a stream of its own for every tensor, from the seed and the tensor's name.
+Source: none in the paper, which lacks this control. Drawn on the CPU, so that a seed gives the same
+mask on every device.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from deepcuts.scoring.criteria.registry import criterion
+from deepcuts.scoring.options import ScoringOptions
+from deepcuts.scoring.param_stats import ParamStats
+
+
+@criterion("Random", formula="uniform random", source="control")
+def random(stats: ParamStats, options: ScoringOptions) -> Tensor:
+    """Uniform random importances, shaped like the tensor."""
+    generator = torch.Generator().manual_seed(stats.seed)
+    return torch.rand(stats.value.shape, generator=generator).to(stats.value.device)

@@ -1,0 +1,113 @@
+"""A strategy's name, such as ``LayerSmoothGradCAMShift``, and the point on four axes that it stands for."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import Literal
+
+from deepcuts.common.errors import InputError
+from deepcuts.scoring.criteria import REGISTRY, Criterion
+from deepcuts.scoring.options import ScoringOptions
+
+Scope = Literal["tensor", "global"]
+
+#: The paper's titles for three of its strategies.
+TITLES = {
+    "Cam-Cut": "LayerGradCAMShift",
+    "Smooth-Cut": "LayerSmoothGrad",
+    "Smooth-Cam-Cut": "LayerSmoothGradCAMShift",
+}
+_SCOPES: dict[str, Scope] = {"Layer": "tensor", "Global": "global"}
+_INVERTED = "Inverted"
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """Which criterion, smoothed or not, in which scope, the right way up or inverted.
+
+    Attributes:
+        criterion: Name of a registered criterion, such as ``GradCAMShift``.
+        scope: ``"tensor"`` (the paper's "Layer": the same density in every tensor) or ``"global"``.
+        smooth: Whether its gradient is averaged over noisy passes.
+        inverted: Whether the worst weights are kept, as a control.
+    """
+
+    criterion: str
+    scope: Scope = "tensor"
+    smooth: bool = False
+    inverted: bool = False
+
+    @classmethod
+    def parse(cls, name: str) -> Strategy:
+        """Read a strategy's name.
+
+        Args:
+            name: ``[Inverted](Layer|Global)SCORE``, such as ``LayerGradCAMShift`` or
+                ``InvertedGlobalMagWeight``; or a title of the paper, such as ``Cam-Cut``; or ``Random``.
+
+        Raises:
+            InputError: There is no such strategy; the message names the nearest.
+        """
+        rest = TITLES.get(name, name)
+        inverted = rest.startswith(_INVERTED)
+        rest = rest.removeprefix(_INVERTED)
+        prefix = next((word for word in _SCOPES if rest.startswith(word)), None)
+        scope = _SCOPES[prefix or "Layer"]
+        known = _score_names().get(rest.removeprefix(prefix or ""))
+        # Only a criterion that treats all weights alike can do without naming its scope.
+        if known is None or (prefix is None and known[0] != "Random"):
+            names = [*strategy_names(), *TITLES]
+            near = difflib.get_close_matches(name, names, n=3, cutoff=0.5) or names
+            raise InputError("strategy", name, f"must be a known strategy; the nearest: {', '.join(near)}")
+        return cls(known[0], scope, known[1], inverted)
+
+    def __str__(self) -> str:
+        scope = "Global" if self.scope == "global" else "" if self.criterion == "Random" else "Layer"
+        return f"{_INVERTED if self.inverted else ''}{scope}{self.score}"
+
+    @property
+    def score(self) -> str:
+        """The name without scope and inversion; strategies that share it share their scores."""
+        smooth_name = self.formula.smooth_name
+        return smooth_name if self.smooth and smooth_name else self.criterion
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """The fields of `ScoringOptions` that can change this strategy's score."""
+        read = set(self.formula.reads)
+        if self.formula.needs:
+            read |= {"dropout", "precision", "max_smooth_batches" if self.smooth else "max_batches"}
+        if "activation" in self.formula.needs:
+            read.add("padding")
+        if self.formula.needs and (not self.smooth or "activation" in self.formula.needs):
+            read.add("compile")  # noisy passes are never compiled
+        if self.smooth:
+            read |= {"noise_std", "paths"}
+        return frozenset(read)
+
+    def options_read(self, options: ScoringOptions) -> ScoringOptions:
+        """The same options, with every one that this strategy's score doesn't read at its default.
+
+        Two scores of one model on the same batches are equal if these are.
+        """
+        return ScoringOptions(**{name: getattr(options, name) for name in self.reads})
+
+    @property
+    def formula(self) -> Criterion:
+        """The registered criterion."""
+        return REGISTRY[self.criterion]
+
+
+def strategy_names() -> list[str]:
+    """All strategies but the inverted ones, in the order in which their criteria were registered."""
+    found = []
+    for criterion, smooth in _score_names().values():
+        found += [str(Strategy(criterion, scope, smooth)) for scope in _SCOPES.values()]
+    return found
+
+
+def _score_names() -> dict[str, tuple[str, bool]]:
+    names = {name: (name, False) for name in REGISTRY}
+    names.update({c.smooth_name: (c.name, True) for c in REGISTRY.values() if c.smooth_name})
+    return names

@@ -1,0 +1,1 @@
+"""Fine-tuning and evaluation: Hugging Face's Trainer, with masks held by a callback."""

@@ -1,0 +1,280 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+import torch
+from models import tiny, tiny_batches
+from torch import nn
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForMaskedLM,
+    GPT2Config,
+    GPT2ForSequenceClassification,
+    PreTrainedModel,
+)
+
+from deepcuts import Budget, apply_masks, protected_parameters, prunable_parameters, score, select
+from deepcuts.architectures.parameters import ARCHITECTURES, linear_layers
+from deepcuts.common.errors import InputError
+
+# Tensors of two layers. An encoder layer of the BERT kind has six linear layers, query, key, value,
+# attention output and two of the feed-forward part, so twelve tensors; a pooler adds two.
+COUNTS = {
+    "bert": 2 * 12 + 2,
+    "roberta": 2 * 12,  # its classifier reads the first token itself
+    "xlm-roberta": 2 * 12,
+    "camembert": 2 * 12,
+    "electra": 2 * 12,
+    "mpnet": 2 * 12,
+    "distilbert": 2 * 12,
+    # in_proj without a bias (its two are parameters of the attention), pos_proj without, pos_q_proj, output
+    # and two of the feed-forward part
+    "deberta": 2 * (1 + 1 + 2 + 2 + 2 + 2) + 2,
+    "deberta-v2": 2 * 12 + 2,  # positions go through the query's and the key's projection
+    # one shared layer, the map from the embeddings, the pooler
+    "albert": 12 + 2 + 2,
+    # Wqkv and Wo of attention, Wi and Wo of the feed-forward part, none with a bias
+    "modernbert": 2 * 4,
+}
+EVERY = pytest.mark.parametrize("model_type", ARCHITECTURES)
+
+
+def test_every_architecture_has_a_count() -> None:
+    assert set(COUNTS) == set(ARCHITECTURES)
+
+
+@EVERY
+def test_prunable_and_protected_are_all_parameters_and_never_overlap(model_type: str) -> None:
+    model = tiny(model_type)
+    prunable, protected = prunable_parameters(model), protected_parameters(model)
+    everything = dict(model.named_parameters())
+    assert not set(prunable) & set(protected)
+    assert set(prunable) | set(protected) == set(everything)
+    assert all(everything[name] is parameter for name, parameter in {**prunable, **protected}.items())
+    assert list(prunable) == [name for name in everything if name in prunable], "not in the model's order"
+
+
+@EVERY
+def test_prunable_are_linear_layers_of_encoder_and_pooler_alone(model_type: str) -> None:
+    model = tiny(model_type)
+    prunable = prunable_parameters(model)
+    assert len(prunable) == COUNTS[model_type]
+    for name in prunable:
+        owner = model.get_submodule(name.rpartition(".")[0])
+        assert isinstance(owner, nn.Linear), name
+        assert name.endswith((".weight", ".bias"))
+        assert not re.search(r"embeddings|norm|classifier|head|out_proj", name, re.IGNORECASE), name
+    heads = [name for name in protected_parameters(model) if re.search(r"^(pre_)?classifier|^head", name)]
+    assert heads
+
+
+@EVERY
+def test_every_linear_layer_of_the_encoder_is_prunable(model_type: str) -> None:
+    """Nothing of the encoder is forgotten: what is left of linear layers is named here."""
+    model = tiny(model_type)
+    left = {
+        name
+        for name in protected_parameters(model)
+        if isinstance(model.get_submodule(name.rpartition(".")[0]), nn.Linear)
+    }
+    names = {name.rpartition(".")[0] for name in left}
+    expected = {
+        "distilbert": {"pre_classifier", "classifier"},
+        "electra": {"electra.embeddings_project", "classifier.dense", "classifier.out_proj"},
+        "modernbert": {"head.dense", "classifier"},
+    }
+    if model_type in ("roberta", "xlm-roberta", "camembert", "mpnet"):
+        expected[model_type] = {"classifier.dense", "classifier.out_proj"}
+    assert names == expected.get(model_type, {"classifier"})
+
+
+def test_debertas_own_projections_of_positions_are_prunable() -> None:
+    separate = tiny("deberta-v2", share_att_key=False)
+    assert len(prunable_parameters(separate)) == 2 * 16 + 2
+    score(separate, tiny_batches(separate), ["LayerGradCAM"])  # they see nothing but positions
+
+
+def test_albert_counts_its_shared_layer_once() -> None:
+    few, many = (tiny("albert", num_hidden_layers=layers) for layers in (1, 12))
+    sizes = [
+        {name: parameter.numel() for name, parameter in prunable_parameters(model).items()}
+        for model in (few, many)
+    ]
+    assert sizes[0] == sizes[1]
+
+
+@EVERY
+def test_a_bare_encoder_has_the_same_prunable_parameters(model_type: str) -> None:
+    model = tiny(model_type)
+    with torch.device("meta"):
+        bare = AutoModel.from_config(model.config)
+    prefix = f"{model.base_model_prefix}."
+    ours = {name.removeprefix(prefix) for name in prunable_parameters(model)}
+    theirs = set(prunable_parameters(bare))
+    assert {name for name in ours if "pooler" not in name} == {
+        name for name in theirs if "pooler" not in name
+    }
+
+
+def test_a_language_models_head_is_protected() -> None:
+    config = AutoConfig.for_model("bert", hidden_size=16, num_hidden_layers=2, num_attention_heads=2)
+    with torch.device("meta"):
+        model = AutoModelForMaskedLM.from_config(config)
+    assert not [name for name in prunable_parameters(model) if name.startswith("cls")]
+    assert len(prunable_parameters(model)) == 2 * 12
+
+
+def test_an_unknown_architecture_is_refused_with_the_known() -> None:
+    model = tiny_gpt2()
+    with pytest.raises(InputError, match=r"prunable: .*'gpt2' is not known.*albert, bert, camembert"):
+        prunable_parameters(model)
+    with pytest.raises(InputError, match="'Sequential' is not known"):
+        protected_parameters(nn.Sequential(nn.Linear(2, 2)))
+
+
+def test_a_known_architecture_without_any_encoder_is_refused() -> None:
+    class Empty(nn.Module):
+        config = AutoConfig.for_model("bert")
+
+    with pytest.raises(InputError, match=r"model: got 'Empty'.*no linear layer in encoder or pooler"):
+        prunable_parameters(Empty())
+
+
+def tiny_gpt2() -> PreTrainedModel:
+    config = GPT2Config(
+        vocab_size=40, n_positions=16, n_embd=16, n_layer=2, n_head=2, num_labels=2, pad_token_id=1
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return GPT2ForSequenceClassification(config)
+
+
+def test_patterns_cut_gpt2_though_its_layers_are_no_linear_ones() -> None:
+    model = tiny_gpt2()
+    batches = tiny_batches(model)
+    patterns = ["transformer.h.*"]
+    prunable = prunable_parameters(model, patterns)
+    assert len(prunable) == 2 * 8  # two layers of attention, two of the feed-forward part, with biases
+    assert not [name for name in prunable if "ln_" in name]
+    scores = score(model, batches, ["LayerMagGrad"], prunable=patterns)["LayerMagGrad"]
+    masks = select(scores, Budget.from_density(0.5))
+    apply_masks(model, masks)
+    assert sum(int(parameter.count_nonzero()) for parameter in prunable.values()) <= masks.kept
+    with pytest.raises(InputError, match=r"strategy: .*nn\.Linear, not of Conv1D"):
+        score(model, batches, ["LayerGradCAM"], prunable=patterns)
+
+
+def own_model() -> nn.Module:
+    return nn.ModuleDict(
+        {
+            "embed": nn.Embedding(5, 4),
+            "encoder": nn.TransformerEncoder(
+                nn.TransformerEncoderLayer(4, 2, 8, batch_first=True), 2, enable_nested_tensor=False
+            ),
+            "norm": nn.LayerNorm(4),
+            "classifier": nn.Linear(4, 2),
+        }
+    )
+
+
+def test_patterns_never_cut_embeddings_or_normalisations() -> None:
+    found = prunable_parameters(own_model(), ["e*", "encoder.*"])
+    one = [
+        "self_attn.in_proj_weight",
+        "self_attn.in_proj_bias",
+        "self_attn.out_proj.weight",
+        "self_attn.out_proj.bias",
+        "linear1.weight",
+        "linear1.bias",
+        "linear2.weight",
+        "linear2.bias",
+    ]
+    assert list(found) == [f"encoder.layers.{layer}.{name}" for layer in (0, 1) for name in one]
+    assert set(protected_parameters(own_model(), ["encoder.*"])) >= {"embed.weight", "norm.weight"}
+
+
+def test_patterns_are_joined_and_count_once_in_the_models_order() -> None:
+    found = prunable_parameters(own_model(), ["*.1.linear2.*", "*linear2.weight"])
+    assert list(found) == [
+        "encoder.layers.0.linear2.weight",
+        "encoder.layers.1.linear2.weight",
+        "encoder.layers.1.linear2.bias",
+    ]
+
+
+def test_patterns_tell_capital_letters_apart() -> None:
+    with pytest.raises(InputError, match="'Encoder"):
+        prunable_parameters(own_model(), ["Encoder.*"])
+
+
+def test_patterns_replace_what_is_known_of_an_architecture() -> None:
+    found = prunable_parameters(tiny("bert"), ["bert.pooler.*"])
+    assert list(found) == ["bert.pooler.dense.weight", "bert.pooler.dense.bias"]
+
+
+@pytest.mark.parametrize(
+    "pattern", ["encodr.*", "encoder.layers.7.*", "", "embed.weight", "norm.*", "*norm1*"]
+)
+def test_a_pattern_that_matches_nothing_that_can_be_cut_is_refused_by_name(pattern: str) -> None:
+    with pytest.raises(InputError, match=re.escape(f"prunable: got {pattern!r}")) as caught:
+        prunable_parameters(own_model(), ["encoder.*", pattern])
+    assert "encoder.layers" in str(caught.value), "the message names some that could be meant"
+
+
+def test_no_patterns_are_refused() -> None:
+    with pytest.raises(InputError, match="at least one pattern"):
+        prunable_parameters(own_model(), [])
+
+
+@pytest.mark.parametrize("pattern", ["*", "c*", "classifier.*", "*.bias"])
+def test_a_wildcard_that_matches_the_head_is_refused(pattern: str) -> None:
+    with pytest.raises(InputError, match=r"must not match the head \(.*classifier\.bias"):
+        prunable_parameters(own_model(), [pattern])
+
+
+@pytest.mark.parametrize("model_type", ["bert", "roberta", "distilbert", "modernbert", "deberta"])
+def test_a_wildcard_that_matches_the_head_of_a_known_architecture_is_refused(model_type: str) -> None:
+    with pytest.raises(InputError, match=r"must not match the head .*classifier"):
+        prunable_parameters(tiny(model_type), ["*"])
+
+
+def test_what_stands_outside_the_encoder_is_head_whatever_its_name() -> None:
+    with pytest.raises(InputError, match=r"head \(pre_classifier\.weight, pre_classifier\.bias\)"):
+        prunable_parameters(tiny("distilbert"), ["pre_*"])
+    assert list(prunable_parameters(tiny("distilbert"), ["pre_classifier.bias"])) == ["pre_classifier.bias"]
+
+
+def test_the_head_named_in_full_is_cut() -> None:
+    found = prunable_parameters(own_model(), ["classifier.weight", "encoder.layers.0.linear1.*"])
+    assert list(found) == [
+        "encoder.layers.0.linear1.weight",
+        "encoder.layers.0.linear1.bias",
+        "classifier.weight",
+    ]
+    assert list(prunable_parameters(tiny("bert"), ["classifier.bias"])) == ["classifier.bias"]
+
+
+def test_without_a_name_for_it_the_last_linear_layer_is_the_head() -> None:
+    model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 2), nn.ReLU(), nn.Linear(2, 1))
+    assert list(prunable_parameters(model, ["0.*", "2.*"])) == ["0.weight", "0.bias", "2.weight", "2.bias"]
+    with pytest.raises(InputError, match=r"head \(4\.weight, 4\.bias\)"):
+        prunable_parameters(model, ["*"])
+
+
+def test_a_parameter_that_two_modules_share_appears_once() -> None:
+    model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3), nn.Linear(3, 1))
+    model[1].weight = model[0].weight
+    assert list(prunable_parameters(model, ["0.*", "1.*"])) == ["0.weight", "0.bias", "1.bias"]
+
+
+def test_linear_layers_are_the_owners_of_the_named_parameters() -> None:
+    model = own_model()
+    layer = model["encoder"].layers[0].linear1
+    assert linear_layers(model, ["encoder.layers.0.linear1.weight", "encoder.layers.0.linear1.bias"]) == {
+        "encoder.layers.0.linear1.weight": layer,
+        "encoder.layers.0.linear1.bias": layer,
+    }
+    with pytest.raises(InputError, match=r"in_proj_weight.*not of MultiheadAttention"):
+        linear_layers(model, ["encoder.layers.0.self_attn.in_proj_weight"])

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from deepcuts.common.processes import Processes
+from deepcuts.common.store import Store, stage_key
+
+
+def test_a_stage_is_found_again_once_it_is_finished_and_not_before(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store", Processes())
+    with store.stage("score", {"seed": 0}) as stage:
+        assert stage.record is None
+        (stage.folder / "half.txt").write_text("half")
+    with store.stage("score", {"seed": 0}) as stage:
+        assert stage.record is None
+        stage.finish({"seconds": 1.5})
+        assert stage.finished() == {"seconds": 1.5}
+    with Store(tmp_path / "store", Processes()).stage("score", {"seed": 0}) as stage:
+        assert stage.record == {"seconds": 1.5}
+    with store.stage("score", {"seed": 1}) as other, store.stage("train", {"seed": 0}) as third:
+        assert other.record is third.record is None
+        assert len({other.folder, third.folder, stage.folder}) == 3
+
+
+def test_the_key_depends_on_content_and_not_on_order() -> None:
+    assert stage_key("a", {"x": 1, "y": [2]}) == stage_key("a", {"y": [2], "x": 1})
+    assert len({stage_key("a", {"x": 1}), stage_key("a", {"x": 2}), stage_key("b", {"x": 1})}) == 3
+
+
+def test_a_run_that_wants_a_stage_waits_for_the_one_that_makes_it(tmp_path: Path) -> None:
+    store = Store(tmp_path, Processes())
+    entered, found = threading.Event(), []
+
+    def second() -> None:
+        entered.set()
+        with Store(tmp_path, Processes()).stage("score", {}) as stage:
+            found.append(stage.record)
+
+    with store.stage("score", {}) as stage:
+        thread = threading.Thread(target=second)
+        thread.start()
+        entered.wait()
+        thread.join(0.2)
+        assert thread.is_alive()
+        stage.finish({"done": True})
+    thread.join()
+    assert found == [{"done": True}]
+
+
+def test_a_stage_is_left_unlocked_after_an_exception(tmp_path: Path) -> None:
+    store = Store(tmp_path, Processes())
+    with pytest.raises(RuntimeError), store.stage("score", {}):
+        raise RuntimeError
+    with store.stage("score", {}) as stage:
+        assert stage.record is None
+    store.remove()
+    assert not tmp_path.exists()

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from grids import plan_of, results, run_inline, write_grid_file
+
+from deepcuts.runs.grid.local import ProcessExecutor, WorkerDiedError
+from deepcuts.runs.grid.schedule import run_plan
+
+
+def test_processes_give_what_one_process_gives_and_a_killed_one_is_replaced(tmp_path: Path) -> None:
+    path = write_grid_file(tmp_path)
+    run_inline(path, tmp_path / "inline")
+    plan = plan_of(path, tmp_path / "processes")
+    executor = ProcessExecutor(tmp_path / "processes", 2, 1)
+    killed: list[int] = []
+
+    def kill_one(progress: Any) -> None:
+        if not killed and len(progress.done) == 4:
+            victim = next(iter(executor._workers)).process.pid
+            assert victim is not None
+            os.kill(victim, signal.SIGKILL)
+            killed.append(victim)
+
+    progress = run_plan(plan, executor, kill_one)
+    assert killed
+    assert not progress.failed
+    assert results(tmp_path / "processes") == results(tmp_path / "inline")
+    assert all(not worker.process.is_alive() for worker in executor._workers)
+
+
+def test_an_interruption_ends_the_processes(tmp_path: Path) -> None:
+    plan = plan_of(write_grid_file(tmp_path), tmp_path / "store")
+    executor = ProcessExecutor(tmp_path / "store", 2, 1)
+
+    def interrupt(progress: Any) -> None:
+        if progress.done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_plan(plan, executor, interrupt)
+    deadline = time.monotonic() + 30
+    while any(worker.process.is_alive() for worker in executor._workers) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(worker.process.is_alive() for worker in executor._workers)
+
+
+def test_a_process_that_dies_is_told_from_a_unit_that_fails(tmp_path: Path) -> None:
+    plan = plan_of(write_grid_file(tmp_path), tmp_path / "store")
+    with ProcessExecutor(tmp_path / "store", 1, 1) as executor:
+        future = executor.submit(plan.units[0])
+        while not executor._workers:
+            time.sleep(0.01)
+        os.kill(next(iter(executor._workers)).process.pid or 0, signal.SIGKILL)
+        with pytest.raises(WorkerDiedError):
+            future.result(timeout=60)
+        assert executor.submit(plan.units[0]).result(timeout=120).failure is None
+
+
+LONG = """
+import sys, time
+from pathlib import Path
+from deepcuts.runs.grid.local import _Worker
+
+class Long:
+    def __reduce__(self):
+        return time.sleep, (120,)  # in the process that receives it
+
+if __name__ == "__main__":
+    worker = _Worker(0, Path(sys.argv[1]), 1, False)
+    worker.connection.send(Long())
+    print(worker.process.pid, flush=True)
+    time.sleep(120)
+"""
+
+
+def test_a_busy_process_ends_when_the_one_that_began_it_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "long.py"
+    script.write_text(LONG)
+    parent = subprocess.Popen([sys.executable, str(script), str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    worker = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    deadline = time.monotonic() + 60
+    while is_running(worker) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not is_running(worker)
+
+
+def is_running(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"  # dead, and nobody asked for its status

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from grids import plan_of, results, run_inline, write_grid_file
+
+from deepcuts.common.errors import DeepcutsError, InputError
+from deepcuts.runs.grid.ray_cluster import RayExecutor
+from deepcuts.runs.grid.schedule import run_plan
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A local cluster that can hold two units at a time."""
+    ray = pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    started = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+    yield started.address
+    ray.shutdown()
+    started.shutdown()
+
+
+def test_a_cluster_gives_what_this_process_gives_and_a_killed_worker_loses_nothing(
+    cluster: str, tmp_path: Path
+) -> None:
+    import psutil
+
+    path = write_grid_file(tmp_path)
+    run_inline(path, tmp_path / "inline")
+    plan = plan_of(path, tmp_path / "ray")
+    executor = RayExecutor(tmp_path / "ray", cluster)
+    assert executor.slots == 2
+    killed: list[int] = []
+
+    def kill_one(progress: Any) -> None:
+        if killed or len(progress.done) < 4:
+            return
+        for process in psutil.process_iter(["pid", "cmdline"]):
+            if " ".join(process.info["cmdline"] or []).startswith("ray::_do"):
+                os.kill(process.info["pid"], signal.SIGKILL)
+                killed.append(process.info["pid"])
+                return
+
+    progress = run_plan(plan, executor, kill_one)
+    assert killed
+    assert not progress.failed
+    assert results(tmp_path / "ray") == results(tmp_path / "inline")
+
+
+def test_a_cluster_that_can_not_hold_a_unit_is_refused(cluster: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="threads: got 3"):
+        RayExecutor(tmp_path, cluster, threads=3)
+
+
+def test_a_cluster_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ray")
+    monkeypatch.setenv("RAY_raylet_start_wait_time_s", "1")
+    with pytest.raises(DeepcutsError, match="no Ray cluster"):
+        RayExecutor(tmp_path, "auto")
+
+
+def test_without_the_extra_the_message_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(DeepcutsError, match=r"deepcuts\[ray\]"):
+        RayExecutor(tmp_path)

@@ -1,0 +1,89 @@
+"""A training that ends no better than a constant says so: in progress, result, table."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from runs import config, data_config, job
+
+from deepcuts.cli.common import on_plateau, plateau_lines, print_result
+from deepcuts.common.progress import Reporter
+from deepcuts.runs.pipeline import prune
+from deepcuts.runs.plateau import Plateau, find_plateau, ways_off
+from deepcuts.runs.stages import prepare
+
+
+def run(folder: Path, **changes: Any) -> tuple[dict[str, Any], str]:
+    text = io.StringIO()
+    made = config(folder, data_config(folder, train=48, dev=24), **changes)
+    prepared = prepare(made, made.data.load(), Reporter(Console(file=text, width=300)))
+    return prune(prepared, folder / "run"), text.getvalue()
+
+
+def test_a_run_that_never_learns_says_so_everywhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With a learning rate of next to nothing both trainings stay where they began."""
+    result, progress = run(tmp_path, learning_rate=1e-9, strategy="Random")
+    for name in ("fine-tune", "retrain"):
+        found = result["plateau"][name]
+        assert found["at_end"]
+        assert found["why"]
+        assert f"{name}: ended no better than a constant prediction: {found['why']}" in progress
+    assert "after 6 of 12 steps no better than a constant prediction" in progress
+    assert "--rewind finetuned" in result["plateau"]["retrain"]["try"]
+    assert "--rewind finetuned" not in result["plateau"]["fine-tune"]["try"]
+    print_result(result, tmp_path / "run")
+    printed = capsys.readouterr().out
+    assert "pruned, retrained (plateau)" in printed
+    assert "dense (plateau)" in printed
+    assert "PLATEAU: retraining ended no better than a constant prediction" in printed
+    again, _ = run(tmp_path, learning_rate=1e-9, strategy="Random")
+    assert again == result
+
+
+def test_a_run_that_learns_is_on_no_plateau(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result, progress = run(tmp_path, finetune_epochs=6, retrain_epochs=6, density=0.9, rewind="finetuned")
+    assert result["retrained"]["accuracy"] == 1
+    assert result["plateau"]["retrain"] is None or not result["plateau"]["retrain"]["at_end"]
+    assert "retrain: ended" not in progress
+    print_result(result, tmp_path / "run")
+    assert "PLATEAU" not in capsys.readouterr().out
+
+
+def test_a_plateau_that_was_left_in_the_second_half_is_kept_in_mind(tmp_path: Path) -> None:
+    made = job(tmp_path)
+    logits = [[1.0, 0.0] if target == 0 else [0.0, 1.0] for target in made.task.dev.targets]
+    perfect = {"accuracy": 1.0, "matthews": 1.0, "f1": 1.0}
+    import numpy as np
+
+    def found(constant: list[bool]) -> Plateau | None:
+        entries = [{"step": 10 * (i + 1), "constant": flag} for i, flag in enumerate(constant)]
+        return find_plateau(made.task, entries, perfect, np.array(logits))
+
+    assert found([True, True, False]) == Plateau(at_end=False)
+    assert found([True, False, False]) is None
+    assert found([]) is None
+    # An entry of an earlier version says nothing of it.
+    assert find_plateau(made.task, [{"step": 10}], perfect, np.array(logits)) is None
+    nothing = np.zeros((len(logits), 2))
+    ended = find_plateau(made.task, [{"step": 10}], dict.fromkeys(perfect, 0.0), nothing)
+    assert ended is not None
+    assert ended.at_end
+
+
+def test_what_is_tried_already_is_not_advised(tmp_path: Path) -> None:
+    source = data_config(tmp_path)
+    first = ways_off(config(tmp_path, source), "retrain")
+    assert first[:2] == ["--rewind finetuned", "--warmup 0.1"]
+    then = ways_off(config(tmp_path, source, rewind="finetuned", warmup=0.1), "retrain")
+    assert then == first[2:]
+
+
+def test_results_of_earlier_versions_say_nothing() -> None:
+    assert not on_plateau({}, "retrain")
+    assert plateau_lines({"dense": {}}) == []

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from deepcuts import ParamStats, ScoringOptions, Strategy, score, strategy_names
+from deepcuts.common.errors import InputError
+from deepcuts.scoring.criteria import REGISTRY, criterion
+from deepcuts.scoring.strategy import TITLES
+
+OF_THE_PAPER = {
+    "LayerMagWeight": Strategy("MagWeight", "tensor"),
+    "GlobalMagWeight": Strategy("MagWeight", "global"),
+    "LayerMagGrad": Strategy("MagGrad", "tensor"),
+    "LayerGradCAM": Strategy("GradCAM", "tensor"),
+    "LayerGradCAMShift": Strategy("GradCAMShift", "tensor"),
+    "LayerSmoothGrad": Strategy("MagGrad", "tensor", smooth=True),
+    "LayerSmoothGradCAM": Strategy("GradCAM", "tensor", smooth=True),
+    "LayerSmoothGradCAMShift": Strategy("GradCAMShift", "tensor", smooth=True),
+}
+
+
+@pytest.mark.parametrize("name", OF_THE_PAPER)
+def test_the_papers_strategies_are_points_on_the_axes(name: str) -> None:
+    assert Strategy.parse(name) == OF_THE_PAPER[name]
+    assert str(OF_THE_PAPER[name]) == name
+    assert name in strategy_names()
+
+
+@pytest.mark.parametrize("prefix", ["", "Inverted"])
+@pytest.mark.parametrize("name", strategy_names())
+def test_every_name_is_printed_as_it_was_read(name: str, prefix: str) -> None:
+    strategy = Strategy.parse(prefix + name)
+    assert str(strategy) == prefix + name
+    assert Strategy.parse(str(strategy)) == strategy
+    assert strategy.inverted is bool(prefix)
+
+
+def test_every_point_on_the_axes_has_a_name_of_its_own() -> None:
+    points = [
+        Strategy(entry.name, scope, smooth, inverted)
+        for entry in REGISTRY.values()
+        for scope in ("tensor", "global")
+        for smooth in ([False, True] if entry.smooth_name else [False])
+        for inverted in (False, True)
+    ]
+    names = [str(point) for point in points]
+    assert len(set(names)) == len(names)
+    assert [Strategy.parse(name) for name in names] == points
+    assert {name for name in names if not name.startswith("Inverted")} == set(strategy_names())
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("Cam-Cut", "LayerGradCAMShift"),
+        ("Smooth-Cut", "LayerSmoothGrad"),
+        ("Smooth-Cam-Cut", "LayerSmoothGradCAMShift"),
+    ],
+)
+def test_titles_of_the_paper_are_read(title: str, name: str) -> None:
+    assert str(Strategy.parse(title)) == name
+    assert TITLES[title] == name
+
+
+@pytest.mark.parametrize(
+    ("name", "scope", "printed"),
+    [
+        ("Random", "tensor", "Random"),
+        ("LayerRandom", "tensor", "Random"),
+        ("GlobalRandom", "global", "GlobalRandom"),
+        ("InvertedRandom", "tensor", "InvertedRandom"),
+        ("InvertedGlobalRandom", "global", "InvertedGlobalRandom"),
+    ],
+)
+def test_random_may_do_without_a_scope(name: str, scope: str, printed: str) -> None:
+    strategy = Strategy.parse(name)
+    assert (strategy.criterion, strategy.scope) == ("Random", scope)
+    assert str(strategy) == printed
+
+
+@pytest.mark.parametrize(
+    ("name", "score_name"),
+    [
+        ("LayerMagGrad", "MagGrad"),
+        ("InvertedGlobalMagGrad", "MagGrad"),
+        ("GlobalSmoothGrad", "SmoothGrad"),
+        ("LayerSmoothGradCAMReLU", "SmoothGradCAMReLU"),
+        ("LayerMagWeight", "MagWeight"),
+    ],
+)
+def test_the_score_is_the_name_without_scope_and_inversion(name: str, score_name: str) -> None:
+    assert Strategy.parse(name).score == score_name
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("LayerGradCamShift", "LayerGradCAMShift"),
+        ("layermagweight", "LayerMagWeight"),
+        ("GlobalMagGrads", "GlobalMagGrad"),
+        ("MagWeight", "LayerMagWeight"),  # the scope must be named
+        ("CamCut", "Cam-Cut"),
+        ("random", "Random"),
+    ],
+)
+def test_an_unknown_name_is_refused_with_the_nearest(name: str, nearest: str) -> None:
+    with pytest.raises(InputError) as caught:
+        Strategy.parse(name)
+    message = str(caught.value)
+    assert message.startswith(f"strategy: got {name!r}")
+    assert nearest in message.partition("the nearest: ")[2].split(", ")
+
+
+@pytest.mark.parametrize("name", ["", "Layer", "Global", "Inverted", "LayerLayerMagGrad", "xyzzy", "42"])
+def test_a_name_like_none_of_them_is_refused_with_all_or_some(name: str) -> None:
+    with pytest.raises(InputError, match=r"the nearest: .*Mag"):
+        Strategy.parse(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["LayerInvertedMagGrad", "InvertedInvertedLayerMagGrad", "LayerSmoothMagWeight", " LayerMagGrad"]
+)
+def test_words_in_another_order_or_twice_are_refused(name: str) -> None:
+    with pytest.raises(InputError):
+        Strategy.parse(name)
+
+
+@pytest.mark.usefixtures("registry")
+def test_a_new_criterion_has_all_its_strategies_at_once() -> None:
+    @criterion("Squared", needs=["gradient"], formula="w² · g²", source="a test")
+    def squared(stats: ParamStats, options: ScoringOptions) -> torch.Tensor:
+        return stats.taylor.square()
+
+    new = ["LayerSquared", "GlobalSquared", "LayerSmoothSquared", "GlobalSmoothSquared"]
+    assert set(new) <= set(strategy_names())
+    for name in new:
+        assert str(Strategy.parse(name)) == name
+    assert Strategy.parse("GlobalSmoothSquared") == Strategy("Squared", "global", smooth=True)
+    with pytest.raises(InputError, match="LayerSquared"):
+        Strategy.parse("LayerSquare")
+
+    model = torch.nn.Linear(2, 1, bias=False)
+    batch = {"x": torch.tensor([[2.0, -3.0]])}
+    found = score(
+        model, [batch], ["LayerSquared"], loss_fn=lambda m, b: m(b["x"]).sum(), prunable=["weight"]
+    )["LayerSquared"]
+    expected = (model.weight.detach() * batch["x"]).square()
+    torch.testing.assert_close(found["weight"], expected)
+
+
+def test_a_criterion_of_a_test_is_forgotten_after_it() -> None:
+    assert "Squared" not in REGISTRY
+    assert not [name for name in strategy_names() if "Squared" in name]
