@@ -1,4 +1,4 @@
-"""How the modules hang together: what importing one loads, and that imports point down."""
+"""How the rooms hang together: what importing one loads, that imports point down and nothing goes round."""
 
 from __future__ import annotations
 
@@ -13,41 +13,25 @@ import deepcuts
 
 PACKAGE = Path(deepcuts.__file__).parent
 
-# From the bottom up: a module imports from lower tiers only, never from its own or a higher one. A package
-# (criteria, tasks, …) is one entry, and free inside.
-TIERS = [
-    ["errors", "param_stats", "seeds", "digests", "files", "progress", "environment", "quiet"],
-    ["hub", "processes", "training_plan"],
-    ["options"],
-    ["criteria"],
-    ["strategy"],
-    ["prunable", "tensor_file", "request"],
-    ["packed"],
-    ["pruned_tensor"],
-    ["sparse_checkpoint"],
-    ["transformers_plugin"],
-    ["budget", "scores", "masks"],
-    ["statistics", "selection", "masking", "rewinding", "inspection", "analysis"],
-    ["smoothing", "compiled"],
-    ["sweep"],
-    ["scoring"],
-    ["tasks"],
-    ["heads"],
-    ["models", "runtime"],
-    ["encoding"],
-    ["training"],
-    ["config"],
-    ["store", "run_folder"],
-    ["stages"],
-    ["saving", "export"],
-    ["pipeline"],
-    ["demo", "grid", "prediction", "bench"],
-    ["report"],
-    ["cli"],
-    ["__main__"],
+#: From the bottom up: a file imports from its own room and from earlier ones, never from a later one.
+ROOMS = [
+    "common",
+    "architectures",
+    "masks",
+    "scoring",
+    "tasks",
+    "models",
+    "training",
+    "runs",
+    "deploy",
+    "report",
+    "demo",
+    "cli",
 ]
-TIER = {name: number for number, tier in enumerate(TIERS) for name in tier}
-FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+#: Rooms that stand beside each other: neither imports from the other.
+APART = [{"scoring", "tasks"}, {"deploy", "report"}]
+ROOT = {"__init__.py", "__main__.py", "py.typed"}
+FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE)
 BY_PATH = pytest.mark.parametrize("path", FILES, ids=[str(path.relative_to(PACKAGE)) for path in FILES])
 
 HEAVY = {
@@ -62,17 +46,7 @@ HEAVY = {
     "typer",
     "pydantic",
 }
-CORE = [
-    "scoring",
-    "selection",
-    "masking",
-    "masks",
-    "scores",
-    "budget",
-    "rewinding",
-    "export.torch_prune",
-    "runtime",
-]
+CORE = ["architectures", "masks", "scoring", "scoring.scoring", "masks.selection", "masks.holding", "runtime"]
 
 
 def loaded_by(*modules: str) -> set[str]:
@@ -99,17 +73,33 @@ def test_importing_the_core_loads_torch_alone() -> None:
     assert not loaded & (HEAVY - {"torch"})
 
 
-def unit_of(path: Path) -> str:
-    """A file's entry in the tiers: its name, or that of the package below deepcuts that it is in."""
-    first = path.relative_to(PACKAGE).parts[0]
-    return first.removesuffix(".py")
+def test_the_root_holds_rooms_and_nothing_else() -> None:
+    held = {path.name for path in PACKAGE.iterdir() if path.name != "__pycache__"}
+    assert held == ROOT | set(ROOMS)
 
 
-def imported_units(path: Path) -> set[str]:
-    """The entries that a file imports from, anywhere in it."""
+def test_every_room_says_what_it_is_for() -> None:
+    for room in ROOMS:
+        text = ast.get_docstring(ast.parse((PACKAGE / room / "__init__.py").read_text(encoding="utf-8")))
+        assert text, room
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(["deepcuts", *(parts[:-1] if parts[-1] == "__init__" else parts)])
+
+
+def imports_of(path: Path, *, late: bool = True) -> set[str]:
+    """What of this package a file imports, as dotted names that may end in a name inside a module.
+
+    Args:
+        path: The file.
+        late: Whether imports inside functions and for type checkers alone count.
+    """
     here = ["deepcuts", *path.relative_to(PACKAGE).with_suffix("").parts]
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree) if late else tree.body:
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -118,58 +108,99 @@ def imported_units(path: Path) -> set[str]:
             names = [f"{module}.{alias.name}" for alias in node.names]
         else:
             continue
-        for name in names:
-            parts = name.split(".")
-            if parts[0] == "deepcuts" and len(parts) > 1:
-                found.add(parts[1])
+        found |= {name for name in names if name.startswith("deepcuts.")}
     return found
 
 
-@BY_PATH
-def test_every_module_has_a_tier(path: Path) -> None:
-    unit = unit_of(path)
-    assert unit in TIER, f"deepcuts.{unit} has no tier: add it to TIERS in {Path(__file__).name}"
+MODULES = {module_of(path): path for path in FILES}
+
+
+def module_in(name: str) -> str | None:
+    """The module that a dotted name is, or is a name in."""
+    while name not in MODULES:
+        name, _, last = name.rpartition(".")
+        if not last:
+            return None
+    return name
 
 
 @BY_PATH
 def test_imports_point_down(path: Path) -> None:
-    unit = unit_of(path)
-    if unit not in TIER:
-        pytest.skip("has no tier, which the test above reports")
-    for other in sorted(imported_units(path)):
-        if other == unit or other == "__version__":
+    room = path.relative_to(PACKAGE).parts[0]
+    for name in sorted(imports_of(path)):
+        if name == "deepcuts.__version__":
             continue
-        assert other in TIER, (
-            f"{path.name} imports deepcuts.{other}, which is no module with a tier: add it to TIERS, or name "
-            "the module that a public name comes from"
-        )
-        assert TIER[other] < TIER[unit], (
-            f"{path.name} (tier {TIER[unit]}) imports deepcuts.{other} (tier {TIER[other]}); imports must "
-            "point down to a lower tier"
-        )
+        other = name.split(".")[1]
+        assert other in ROOMS, f"{path.name} imports {name}: name the room that it comes from"
+        assert ROOMS.index(other) <= ROOMS.index(room), f"{room} imports {name}, which stands above it"
+        assert {room, other} not in APART, f"{room} imports {name}; the two rooms stand beside each other"
 
 
-def test_imports_are_found_in_all_their_forms(tmp_path: Path) -> None:
-    """The check above sees what there is to see."""
-    path = PACKAGE / "tasks" / "example.py"
+def circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """A way round for each file that comes back to itself."""
+    found = []
+    for start in graph:
+        stack, seen = [(start, [start])], set()
+        while stack:
+            at, way = stack.pop()
+            for other in graph.get(at, ()):
+                if other == start:
+                    found.append([*way, start])
+                elif other not in seen:
+                    seen.add(other)
+                    stack.append((other, [*way, other]))
+    return found
+
+
+def test_no_file_imports_itself_by_way_of_others() -> None:
+    """Late imports count: a circle that is only cut by one is a circle. A room's face hands names on."""
+    graph = {
+        module: {
+            other
+            for name in imports_of(path)
+            if (other := module_in(name)) is not None
+            and other != module
+            and MODULES[other].name != "__init__.py"
+        }
+        for module, path in MODULES.items()
+        if path.name != "__init__.py"
+    }
+    assert circles(graph) == []
+
+
+def test_circles_are_found() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": set()}) == []
+    assert ["a", "b", "a"] in circles({"a": {"b"}, "b": {"a"}})
+
+
+def test_imports_are_found_in_all_their_forms() -> None:
+    """The checks above see what there is to see."""
     forms = "\n".join(
         [
-            "import deepcuts.errors as e, torch",
-            "from deepcuts.files import read_json",
-            "from deepcuts import seeds",
+            "import deepcuts.common.errors as e, torch",
+            "from deepcuts.common.files import read_json",
+            "from deepcuts.common import seeds",
             "from .. import masks",
-            "from ..scores import Scores",
+            "from ..scoring.scores import Scores",
             "from . import glue",
             "def f():",
-            "    from deepcuts.scoring import score",
+            "    from deepcuts.scoring.scoring import score",
         ]
     )
 
-    class Fake(type(path)):  # type: ignore[misc]
+    class Fake(type(PACKAGE)):  # type: ignore[misc]
         def read_text(self, encoding: str | None = None) -> str:
             return forms
 
-    assert imported_units(Fake(path)) == {"errors", "files", "seeds", "masks", "scores", "tasks", "scoring"}
+    assert imports_of(Fake(PACKAGE / "tasks" / "example.py")) == {
+        "deepcuts.common.errors",
+        "deepcuts.common.files.read_json",
+        "deepcuts.common.seeds",
+        "deepcuts.masks",
+        "deepcuts.scoring.scores.Scores",
+        "deepcuts.tasks.glue",
+        "deepcuts.scoring.scoring.score",
+    }
 
 
 def test_every_public_name_is_where_the_package_says() -> None:
@@ -190,5 +221,6 @@ def test_type_checkers_see_the_names_that_are_loaded_late() -> None:
         for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("deepcuts.")
         for alias in node.names
+        if node.module != "deepcuts.common.aliases"
     }
     assert seen == {name: f"deepcuts.{home}" for name, home in deepcuts._HOMES.items()}
