@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import torch
-from make import GRID, PRUNE, PRUNE_PAIRS
+from legacy.make import GRID, PRUNE, PRUNE_PAIRS
 from safetensors.torch import load_file
 
 import deepcuts

@@ -6,12 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Literal
 
 from torch import nn
 
 from deepcuts.architectures.parameters import prunable_parameters
 from deepcuts.common.errors import InputError
-from deepcuts.scoring.strategy import Scope
+
+Scope = Literal["tensor", "global"]
 
 
 @dataclass(frozen=True)

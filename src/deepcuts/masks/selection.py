@@ -8,13 +8,12 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from deepcuts.masks.budget import Budget
+from deepcuts.masks.budget import Budget, Scope
+from deepcuts.masks.importances import Importances
 from deepcuts.masks.masks import Masks
-from deepcuts.scoring.scores import Scores
-from deepcuts.scoring.strategy import Scope
 
 
-def select(scores: Scores, budget: Budget, scope: Scope | None = None) -> Masks:
+def select(scores: Importances, budget: Budget, scope: Scope | None = None) -> Masks:
     """Keep the weights with the highest scores (DeepCuts, §3.5: one quantile, a tensor's or global).
 
     The number kept is exactly the planned one, also where masses of scores are equal; among equal scores
@@ -33,7 +32,7 @@ def select(scores: Scores, budget: Budget, scope: Scope | None = None) -> Masks:
         InputError: The budget keeps nothing.
     """
     scores.check_finite()
-    chosen: Scope = scope or budget.scope or scores.strategy.scope
+    chosen: Scope = scope or budget.scope or scores.scope
     if chosen == "tensor":
         kept = budget.kept_by_tensor({name: value.numel() for name, value in scores.items()})
         values = {name: _highest({name: value}, kept[name])[name] for name, value in scores.items()}

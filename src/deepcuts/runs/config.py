@@ -11,9 +11,9 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from deepcuts.common.errors import InputError
-from deepcuts.masks.budget import Budget
+from deepcuts.masks.budget import Budget, Scope
 from deepcuts.scoring.options import ScoringOptions
-from deepcuts.scoring.strategy import Scope, Strategy
+from deepcuts.scoring.strategy import Strategy
 from deepcuts.tasks import Task, TaskData, load_files, load_task
 from deepcuts.training.plan import Decay, Precision, TrainingPlan
 

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from deepcuts.common import tensor_file
 from deepcuts.common.digests import tensors_digest
 from deepcuts.common.errors import InputError, ScoringError
+from deepcuts.masks.budget import Scope
+from deepcuts.masks.importances import Importances
 from deepcuts.scoring.options import ScoringOptions
 from deepcuts.scoring.strategy import Strategy
 
@@ -48,7 +50,7 @@ class ModelIdentity:
 
 
 @dataclass(frozen=True)
-class Scores(Mapping[str, Tensor]):
+class Scores(Importances):
     """Parameter name → importance, shaped like the parameter, higher = keep.
 
     Attributes:
@@ -100,6 +102,11 @@ class Scores(Mapping[str, Tensor]):
         if strategy.inverted != self.strategy.inverted:  # higher = keep, so the worst become the highest
             tensors = {name: -value for name, value in tensors.items()}
         return replace(self, tensors=tensors, strategy=strategy)
+
+    @property
+    def scope(self) -> Scope:
+        """The scope of the strategy that they were asked for."""
+        return self.strategy.scope
 
     @property
     def provenance(self) -> dict[str, Any]:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
-from typing import Literal
 
 from deepcuts.common.errors import InputError
+from deepcuts.masks.budget import Scope
 from deepcuts.scoring.criteria import REGISTRY, Criterion
 from deepcuts.scoring.options import ScoringOptions
-
-Scope = Literal["tensor", "global"]
 
 #: The paper's titles for three of its strategies.
 TITLES = {
