@@ -17,7 +17,7 @@ def test_the_environment_names_versions_commit_and_machine() -> None:
     assert found["python"] == platform.python_version()
     assert found["packages"]["torch"] == torch.__version__
     assert found["packages"]["transformers"]
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     done = subprocess.run(
         ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
     )

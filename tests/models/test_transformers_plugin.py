@@ -196,4 +196,4 @@ def test_without_deepcuts_transformers_refuses_the_file(saved: Path) -> None:
 
 def test_its_config_says_what_loads_it(saved: Path) -> None:
     described = json.loads((saved / "config.json").read_text())["quantization_config"]
-    assert "import deepcuts.models.transformers_plugin" in described["load_with"]
+    assert "import deepcuts.transformers_plugin" in described["load_with"]

@@ -192,7 +192,7 @@ def test_two_grids_in_one_store_at_once_give_what_one_gives(home: Path, stored: 
         assert not run_inline(Path(sys.argv[2]), Path(sys.argv[3])).failed
         """
     )
-    arguments = [str(Path(__file__).parent.parent), str(home / "tiny.yaml"), str(tmp_path / "s")]
+    arguments = [str(Path(__file__).parents[2]), str(home / "tiny.yaml"), str(tmp_path / "s")]
     both = [
         subprocess.Popen([sys.executable, "-c", code, *arguments], stderr=subprocess.PIPE) for _ in range(2)
     ]
