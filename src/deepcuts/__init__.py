@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from deepcuts.common.aliases import install as _install_aliases
+from deepcuts.common.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from deepcuts.architectures.parameters import protected_parameters as protected_parameters
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from deepcuts.scoring.scoring import score_requests as score_requests
     from deepcuts.scoring.strategy import Strategy as Strategy
     from deepcuts.scoring.strategy import strategy_names as strategy_names
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "Budget": "masks.budget",

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from deepcuts.common.errors import InputError
-from deepcuts.tasks import resampling
-from deepcuts.tasks import Task, measure
+from deepcuts.tasks import Task, measure, resampling
 from deepcuts.tasks.resampling import draw_counts, interval, measure_resamples
 from deepcuts.tasks.task import Schedule
 

@@ -48,7 +48,7 @@ def _version(
     version: bool = typer.Option(False, "--version", help="Print the version and exit."),
 ) -> None:
     if version:
-        from deepcuts import __version__
+        from deepcuts.common.version import __version__
 
         typer.echo(f"deepcuts {__version__}")
         raise typer.Exit

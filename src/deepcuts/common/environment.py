@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-import deepcuts
+from deepcuts.common.version import __version__
 
 _PACKAGES = (
     "accelerate",
@@ -29,7 +29,7 @@ def environment() -> dict[str, Any]:
     """Versions of everything that can change a number, the commit of this package, and the machine."""
     packages = {name: _version(name) for name in (*_PACKAGES, "transformers")}
     return {
-        "deepcuts": deepcuts.__version__,
+        "deepcuts": __version__,
         "commit": _git("rev-parse", "HEAD"),
         "dirty": _is_dirty(),
         "python": platform.python_version(),
