@@ -96,5 +96,5 @@ def real_model(steps: int = 30, batches: int = 20) -> dict[str, Any]:
 
 
 def _overlap(first: Masks, second: Masks) -> Counts:
-    counts = count_overlap(first.packed(), second.packed()).values()
+    counts = count_overlap(first.to_bits(), second.to_bits()).values()
     return sum(counts, Counts(0, 0, 0, 0))

@@ -15,7 +15,7 @@ import torch
 from deepcuts.common import tensor_file
 from deepcuts.common.files import write_json
 from deepcuts.common.store import stage_folder
-from deepcuts.masks.bits import PackedMasks, PackedTensor
+from deepcuts.masks.bits import MaskBits, TensorBits
 from deepcuts.runs import run_folder
 from deepcuts.runs.config import DataConfig, PruneConfig
 from deepcuts.runs.grid.records import CELL, Failure, write_failure, write_grid
@@ -123,7 +123,7 @@ def write_cell(
     return folder
 
 
-def make_masks(config: Mapping[str, Any], tensors: Mapping[str, tuple[int, ...]]) -> PackedMasks:
+def make_masks(config: Mapping[str, Any], tensors: Mapping[str, tuple[int, ...]]) -> MaskBits:
     """Masks of exactly the asked share of each tensor; those of like strategies are alike."""
     strategy = Strategy.parse(config["strategy"])
     common = np.random.default_rng([sum(map(ord, config["data"]["task"])), config["seed"]])
@@ -137,8 +137,8 @@ def make_masks(config: Mapping[str, Any], tensors: Mapping[str, tuple[int, ...]]
         kept = max(1, round(config["density"] * scores.size))
         mask = np.zeros(scores.size, dtype=bool)
         mask[np.argpartition(-scores, kept - 1)[:kept]] = True
-        found[name] = PackedTensor(shape, np.packbits(mask))
-    return PackedMasks(found, {"scores": {"batches": 8}})
+        found[name] = TensorBits(shape, np.packbits(mask))
+    return MaskBits(found, {"scores": {"batches": 8}})
 
 
 def write_store(
@@ -207,11 +207,11 @@ def _predict(task: Task, targets: np.ndarray, quality: float, salt: str) -> np.n
     return np.stack([-lean, lean], axis=1).astype(np.float32)
 
 
-def _describe(config: Mapping[str, Any], task: Task, masks: PackedMasks, rows: int) -> dict[str, Any]:
+def _describe(config: Mapping[str, Any], task: Task, masks: MaskBits, rows: int) -> dict[str, Any]:
     made = PruneConfig.make(task, **{**config, "data": DataConfig(**config["data"])})
     strategy = Strategy.parse(made.strategy)
-    prunable = sum(packed.weights for packed in masks.values())
-    kept = sum(packed.kept for packed in masks.values())
+    prunable = sum(mask.weights for mask in masks.values())
+    kept = sum(mask.kept for mask in masks.values())
     batches = (
         0 if not strategy.formula.needs else made.smooth_batches if strategy.smooth else made.score_batches
     )
@@ -251,7 +251,7 @@ def _describe(config: Mapping[str, Any], task: Task, masks: PackedMasks, rows: i
             "density": kept / prunable,
             "parameters_left": total - prunable + kept,
             "compression": total / (total - prunable + kept),
-            "by_tensor": {name: packed.kept for name, packed in masks.items()},
+            "by_tensor": {name: mask.kept for name, mask in masks.items()},
         },
         "scoring": {
             **asdict(strategy.options_read(made.scoring())),

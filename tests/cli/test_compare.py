@@ -10,7 +10,7 @@ from runs import job
 
 from deepcuts import Budget, Masks, score, select
 from deepcuts.cli import main
-from deepcuts.masks.bits import PackedMasks
+from deepcuts.masks.bits import MaskBits
 from deepcuts.report.analysis import count_overlap, grouped
 from deepcuts.runs.pipeline import prune
 
@@ -40,7 +40,7 @@ def test_compare_prints_and_writes_what_the_functions_say(
     paths = [home / "LayerMagWeight", home / "GlobalMagGrad"]
     assert run(monkeypatch, *paths, "--by", "head", "-o", tmp_path / "tables") == 0
     out = capsys.readouterr().out
-    first, second = (PackedMasks.load(path / "masks.safetensors") for path in paths)
+    first, second = (MaskBits.load(path / "masks.safetensors") for path in paths)
     overall = grouped(count_overlap(first, second), lambda name: "all")["all"]
     assert f"{overall.kappa:.3f}" in next(line for line in out.splitlines() if "overall" in line)
     assert "layer 1, attention output, head 1" in out

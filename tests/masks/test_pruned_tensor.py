@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepcuts.common.errors import FileFormatError, InvariantError, MismatchError
-from deepcuts.masks.bits import PackedTensor
+from deepcuts.masks.bits import TensorBits
 from deepcuts.masks.pruned_tensor import PrunedTensor
 
 SPECIAL = [0x00000000, 0x80000000, 0x7FC00001, 0xFFC12345, 0x7F800000, 0x00000001, 0x3F800000]
 
 
-def packed(mask: np.ndarray) -> PackedTensor:
-    return PackedTensor(mask.shape, np.packbits(mask.reshape(-1)))
+def bits(mask: np.ndarray) -> TensorBits:
+    return TensorBits(mask.shape, np.packbits(mask.reshape(-1)))
 
 
 @st.composite
@@ -39,7 +39,7 @@ def tensors_and_masks(draw: st.DrawFn) -> tuple[torch.Tensor, np.ndarray]:
 @given(tensors_and_masks())
 def test_a_tensor_comes_back_bit_for_bit(case: tuple[torch.Tensor, np.ndarray]) -> None:
     dense, mask = case
-    pruned = PrunedTensor.from_dense(dense, packed(mask))
+    pruned = PrunedTensor.from_dense(dense, bits(mask))
     assert pruned.shape == tuple(dense.shape)
     assert pruned.values.numel() == int(mask.sum())
     again = pruned.dense()
@@ -50,7 +50,7 @@ def test_a_tensor_comes_back_bit_for_bit(case: tuple[torch.Tensor, np.ndarray]) 
 def test_the_parts_by_hand() -> None:
     dense = torch.tensor([[1.0, 0.0, 0.0], [0.0, -2.0, 3.0], [0.0, 0.0, 4.0]])
     mask = np.array([[1, 0, 1], [0, 1, 1], [0, 0, 1]], bool)  # one kept weight is 0
-    pruned = PrunedTensor.from_dense(dense, packed(mask))
+    pruned = PrunedTensor.from_dense(dense, bits(mask))
     assert pruned.values.tolist() == [1.0, 0.0, -2.0, 3.0, 4.0]
     assert pruned.mask.bits.tolist() == [0b10101100, 0b10000000]
 
@@ -58,27 +58,27 @@ def test_the_parts_by_hand() -> None:
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64, torch.int64])
 def test_any_type_comes_back(dtype: torch.dtype) -> None:
     dense = torch.tensor([0, 3, 0, 5]).to(dtype)
-    again = PrunedTensor.from_dense(dense, packed(np.array([False, True, True, True]))).dense()
+    again = PrunedTensor.from_dense(dense, bits(np.array([False, True, True, True]))).dense()
     assert again.dtype is dtype
     assert torch.equal(again, dense)
 
 
 def test_negative_zero_is_a_bit_pattern_of_its_own() -> None:
     dense = torch.tensor([-0.0, 1.0])
-    kept = PrunedTensor.from_dense(dense, packed(np.array([True, True]))).dense()
+    kept = PrunedTensor.from_dense(dense, bits(np.array([True, True]))).dense()
     assert struct.pack("<f", kept[0].item()) == b"\x00\x00\x00\x80"
 
 
 def test_a_cut_weight_that_is_not_0_is_not_lost_silently() -> None:
     with pytest.raises(InvariantError, match="1 weights that the mask cuts are not 0"):
-        PrunedTensor.from_dense(torch.tensor([1.0, 2.0]), packed(np.array([True, False])))
+        PrunedTensor.from_dense(torch.tensor([1.0, 2.0]), bits(np.array([True, False])))
     with pytest.raises(InvariantError):
-        PrunedTensor.from_dense(torch.tensor([1.0, float("nan")]), packed(np.array([True, False])))
+        PrunedTensor.from_dense(torch.tensor([1.0, float("nan")]), bits(np.array([True, False])))
 
 
 def test_a_mask_of_another_shape_is_refused() -> None:
     with pytest.raises(MismatchError, match=r"\(2, 2\)"):
-        PrunedTensor.from_dense(torch.zeros(2, 2), packed(np.ones(4, bool)))
+        PrunedTensor.from_dense(torch.zeros(2, 2), bits(np.ones(4, bool)))
 
 
 @pytest.mark.parametrize(
@@ -95,4 +95,4 @@ def test_parts_that_do_not_fit_are_refused(
     shape: tuple[int, ...], bits: list[int], values: int, message: str
 ) -> None:
     with pytest.raises(FileFormatError, match=message):
-        PrunedTensor(PackedTensor(shape, np.array(bits, np.uint8)), torch.ones(values))
+        PrunedTensor(TensorBits(shape, np.array(bits, np.uint8)), torch.ones(values))

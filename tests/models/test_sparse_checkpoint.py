@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from deepcuts.common.errors import FileFormatError, InvariantError, MismatchError
 from deepcuts.deploy.export.folders import save_dense, save_sparse
-from deepcuts.masks.bits import PackedTensor
+from deepcuts.masks.bits import TensorBits
 from deepcuts.models.sparse_checkpoint import encode, is_sparse, mask_name, read_sparse
 
 NAME = "bert.encoder.layer.0.intermediate.dense.weight"
@@ -45,7 +45,7 @@ def test_the_parts_are_the_bits_of_the_masks_and_the_kept_weights_in_order(saved
     assert found.others.keys() == state.keys() - masks.keys()
     assert all(torch.equal(tensor, state[name]) for name, tensor in found.others.items())
     assert found.config["model_type"] == "bert"
-    assert {name: part.unpacked().tolist() for name, part in found.masks.items()} == {
+    assert {name: part.to_bools().tolist() for name, part in found.masks.items()} == {
         name: mask.tolist() for name, mask in masks.items()
     }
 
@@ -56,7 +56,7 @@ def test_names_in_the_file() -> None:
 
 
 def test_masks_that_do_not_fit_are_refused() -> None:
-    mask = PackedTensor((2,), np.array([0b10000000], np.uint8))
+    mask = TensorBits((2,), np.array([0b10000000], np.uint8))
     with pytest.raises(MismatchError, match=r"no tensor 'x'"):
         encode({"w": torch.zeros(2)}, {"x": mask})
     with pytest.raises(MismatchError, match=r"'w': .*\(3,\)"):

@@ -71,10 +71,10 @@ def test_what_was_trained_with_the_masks_held_is_saved_sparse_with_its_new_value
     saved: Path, tmp_path: Path
 ) -> None:
     from deepcuts import Masks, masked
-    from deepcuts.masks.bits import PackedMasks
+    from deepcuts.masks.bits import MaskBits
 
     model = load(saved)
-    masks = Masks.unpacked(PackedMasks(model.deepcuts_masks))
+    masks = Masks.from_bits(MaskBits(model.deepcuts_masks))
     optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
     with masked(model, masks, optimizer):
         model(**tiny_batches(model)[0]).loss.backward()

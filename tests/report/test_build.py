@@ -9,7 +9,7 @@ import pytest
 from stores import configure, key_of, write_store
 
 from deepcuts.common.errors import InputError
-from deepcuts.masks.bits import PackedMasks
+from deepcuts.masks.bits import MaskBits
 from deepcuts.report import write_report
 from deepcuts.report.analysis import count_overlap
 from deepcuts.report.cells import Cell
@@ -64,7 +64,7 @@ def test_overlaps_in_the_tables_are_those_of_the_masks(built: Path, studies: lis
     means, least = [], []
     for seed in (0, 1):
         masks = [
-            PackedMasks.load(stsb.at(name, density)[seed].mask_file)
+            MaskBits.load(stsb.at(name, density)[seed].mask_file)
             for name in ("LayerMagGrad", "LayerGradCAMShift")
         ]
         shares = [one.kept_iou for one in count_overlap(*masks).values()]

@@ -35,7 +35,7 @@ def compare(
     Example:  deepcuts compare runs/LayerGradCAMShift runs/LayerMagWeight --by layer
     """
     from deepcuts.common.errors import InputError
-    from deepcuts.masks.bits import PackedMasks
+    from deepcuts.masks.bits import MaskBits
     from deepcuts.report.analysis import density_table, overlap_table, shared_table
     from deepcuts.runs.run_folder import mask_file
 
@@ -48,7 +48,7 @@ def compare(
     labels = _labels(paths)
     if by == "head" and heads is None:
         heads = _heads(paths)
-    masks = {label: PackedMasks.load(mask_file(path)) for label, path in labels.items()}
+    masks = {label: MaskBits.load(mask_file(path)) for label, path in labels.items()}
     tables = {
         "overlap": overlap_table(masks, heads),
         "density": density_table(masks),

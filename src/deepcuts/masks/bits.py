@@ -18,8 +18,8 @@ Bits = np.ndarray[Any, np.dtype[np.uint8]]
 
 
 @dataclass(frozen=True)
-class PackedTensor:
-    """The mask of one tensor, packed.
+class TensorBits:
+    """The mask of one tensor, one bit a weight.
 
     Attributes:
         shape: Shape of the tensor.
@@ -39,24 +39,24 @@ class PackedTensor:
         """Number of kept weights."""
         return count_ones(self.bits)
 
-    def unpacked(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    def to_bools(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """The mask as bools, shaped like the tensor."""
         return np.unpackbits(self.bits, count=self.weights).astype(bool).reshape(self.shape)
 
 
 @dataclass(frozen=True)
-class PackedMasks(Mapping[str, PackedTensor]):
-    """Parameter name → packed mask.
+class MaskBits(Mapping[str, TensorBits]):
+    """Parameter name → its mask, one bit a weight.
 
     Attributes:
-        tensors: The packed masks; those of a file are mapped into memory, not read.
+        tensors: The masks; those of a file are mapped into memory, not read.
         provenance: What the masks were made from, JSON-able.
     """
 
-    tensors: Mapping[str, PackedTensor] = field(repr=False)
+    tensors: Mapping[str, TensorBits] = field(repr=False)
     provenance: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
-    def __getitem__(self, name: str) -> PackedTensor:
+    def __getitem__(self, name: str) -> TensorBits:
         return self.tensors[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -67,13 +67,13 @@ class PackedMasks(Mapping[str, PackedTensor]):
 
     def save(self, path: str | Path) -> None:
         """Write them to a safetensors file, atomically: one bit a weight, and a header of a few KiB."""
-        layout = [[name, list(packed.shape), packed.kept] for name, packed in self.tensors.items()]
-        bits = torch.from_numpy(np.concatenate([packed.bits for packed in self.tensors.values()]))
+        layout = [[name, list(mask.shape), mask.kept] for name, mask in self.tensors.items()]
+        bits = torch.from_numpy(np.concatenate([mask.bits for mask in self.tensors.values()]))
         header = {"layout": layout, "provenance": dict(self.provenance)}
         tensor_file.save(path, "masks", {"bits": bits}, header)
 
     @classmethod
-    def load(cls, path: str | Path) -> PackedMasks:
+    def load(cls, path: str | Path) -> MaskBits:
         """Read what `save` wrote.
 
         Raises:
@@ -81,14 +81,14 @@ class PackedMasks(Mapping[str, PackedTensor]):
         """
         tensors, header = tensor_file.load(path, "masks")
         bits = tensors["bits"].numpy()
-        found: dict[str, PackedTensor] = {}
+        found: dict[str, TensorBits] = {}
         offset = 0
         for name, shape, kept in header["layout"]:
             end = offset + -(-int(np.prod(shape, dtype=np.int64)) // 8)  # every tensor starts on a byte
-            packed = PackedTensor(tuple(shape), bits[offset:end])
-            if packed.kept != kept:
-                raise FileFormatError(f"{path}: {name!r} keeps {packed.kept} weights, its header says {kept}")
-            found[name] = packed
+            mask = TensorBits(tuple(shape), bits[offset:end])
+            if mask.kept != kept:
+                raise FileFormatError(f"{path}: {name!r} keeps {mask.kept} weights, its header says {kept}")
+            found[name] = mask
             offset = end
         return cls(found, header["provenance"])
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from deepcuts.common.errors import MismatchError
-from deepcuts.masks.bits import PackedMasks, PackedTensor
+from deepcuts.masks.bits import MaskBits, TensorBits
 
 
 @dataclass(frozen=True)
@@ -82,24 +82,22 @@ class Masks(Mapping[str, Tensor]):
                 )
         return {name: parameters[name] for name in self.tensors}
 
-    def packed(self) -> PackedMasks:
+    def to_bits(self) -> MaskBits:
         """The same masks, one bit a weight."""
         tensors = {
-            name: PackedTensor(tuple(mask.shape), np.packbits(mask.cpu().numpy().reshape(-1)))
+            name: TensorBits(tuple(mask.shape), np.packbits(mask.cpu().numpy().reshape(-1)))
             for name, mask in self.tensors.items()
         }
-        return PackedMasks(tensors, self.provenance)
+        return MaskBits(tensors, self.provenance)
 
     @classmethod
-    def unpacked(cls, packed: PackedMasks) -> Masks:
-        """Masks from packed ones."""
-        return cls(
-            {name: torch.from_numpy(one.unpacked()) for name, one in packed.items()}, packed.provenance
-        )
+    def from_bits(cls, bits: MaskBits) -> Masks:
+        """The masks that `to_bits` gave."""
+        return cls({name: torch.from_numpy(one.to_bools()) for name, one in bits.items()}, bits.provenance)
 
     def save(self, path: str | Path) -> None:
         """Write them to a safetensors file, atomically: one bit a weight, and a header of a few KiB."""
-        self.packed().save(path)
+        self.to_bits().save(path)
 
     @classmethod
     def load(cls, path: str | Path) -> Masks:
@@ -108,4 +106,4 @@ class Masks(Mapping[str, Tensor]):
         Raises:
             FileFormatError: The file is missing, truncated, altered, or not a mask file.
         """
-        return cls.unpacked(PackedMasks.load(path))
+        return cls.from_bits(MaskBits.load(path))

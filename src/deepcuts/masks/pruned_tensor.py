@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from deepcuts.common.errors import FileFormatError, InvariantError, MismatchError
-from deepcuts.masks.bits import PackedTensor
+from deepcuts.masks.bits import TensorBits
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class PrunedTensor:
         values: ``(kept,)``, the kept weights, row by row; one of them may be 0 and is kept nevertheless.
     """
 
-    mask: PackedTensor
+    mask: TensorBits
     values: Tensor = field(repr=False)
 
     def __post_init__(self) -> None:
@@ -44,7 +44,7 @@ class PrunedTensor:
         return self.mask.shape
 
     @classmethod
-    def from_dense(cls, dense: Tensor, mask: PackedTensor) -> PrunedTensor:
+    def from_dense(cls, dense: Tensor, mask: TensorBits) -> PrunedTensor:
         """Take the kept weights out of a tensor, bit for bit.
 
         Args:
@@ -58,7 +58,7 @@ class PrunedTensor:
         if tuple(dense.shape) != mask.shape:
             raise MismatchError(f"a tensor of shape {tuple(dense.shape)} has a mask of shape {mask.shape}")
         flat = dense.detach().cpu().reshape(-1)
-        kept = torch.from_numpy(mask.unpacked().reshape(-1))
+        kept = torch.from_numpy(mask.to_bools().reshape(-1))
         revived = int(flat[~kept].count_nonzero())
         if revived:
             raise InvariantError(f"{revived:,} weights that the mask cuts are not 0")
@@ -67,5 +67,5 @@ class PrunedTensor:
     def dense(self) -> Tensor:
         """The tensor with +0 where weights were cut, of the type and on the device of the values."""
         flat = torch.zeros(self.mask.weights, dtype=self.values.dtype, device=self.values.device)
-        flat[torch.from_numpy(self.mask.unpacked().reshape(-1)).to(flat.device)] = self.values
+        flat[torch.from_numpy(self.mask.to_bools().reshape(-1)).to(flat.device)] = self.values
         return flat.reshape(self.shape)

@@ -26,7 +26,7 @@ from torch import Tensor
 from deepcuts.common.digests import tensors_digest
 from deepcuts.common.errors import DeepcutsError, FileFormatError, InvariantError, MismatchError
 from deepcuts.common.files import read_json
-from deepcuts.masks.bits import PackedMasks, PackedTensor
+from deepcuts.masks.bits import MaskBits, TensorBits
 from deepcuts.masks.pruned_tensor import PrunedTensor
 
 METHOD = "deepcuts-sparse"
@@ -53,9 +53,9 @@ class SparseCheckpoint:
     config: Mapping[str, Any] = field(repr=False)
 
     @property
-    def masks(self) -> PackedMasks:
+    def masks(self) -> MaskBits:
         """The masks, one bit a weight."""
-        return PackedMasks({name: tensor.mask for name, tensor in self.pruned.items()})
+        return MaskBits({name: tensor.mask for name, tensor in self.pruned.items()})
 
 
 def mask_name(name: str) -> str:
@@ -64,7 +64,7 @@ def mask_name(name: str) -> str:
     return f"{module}{dot}bitmask_{own}"
 
 
-def encode(tensors: Mapping[str, Tensor], masks: Mapping[str, PackedTensor]) -> dict[str, Tensor]:
+def encode(tensors: Mapping[str, Tensor], masks: Mapping[str, TensorBits]) -> dict[str, Tensor]:
     """Tensors as they lie in the file.
 
     Args:
@@ -106,7 +106,7 @@ def read_sparse(folder: str | Path) -> SparseCheckpoint:
     pruned: dict[str, PrunedTensor] = {}
     for name, shape in described["shapes"].items():
         try:
-            mask = PackedTensor(tuple(shape), tensors.pop(mask_name(name)).numpy())
+            mask = TensorBits(tuple(shape), tensors.pop(mask_name(name)).numpy())
             pruned[name] = PrunedTensor(mask, tensors.pop(name))
         except (KeyError, DeepcutsError) as error:
             raise FileFormatError(f"{folder / WEIGHTS}: {name!r} is incomplete or wrong ({error})") from None

@@ -24,7 +24,7 @@ from transformers.quantizers import HfQuantizer, register_quantization_config, r
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
 from deepcuts.common.errors import FileFormatError
-from deepcuts.masks.bits import PackedTensor
+from deepcuts.masks.bits import TensorBits
 from deepcuts.masks.pruned_tensor import PrunedTensor
 from deepcuts.models.sparse_checkpoint import (
     FORMAT_VERSION,
@@ -37,7 +37,7 @@ from deepcuts.models.sparse_checkpoint import (
     read_checked,
 )
 
-#: The model's attribute that holds its masks: parameter name → `deepcuts.masks.bits.PackedTensor`.
+#: The model's attribute that holds its masks: parameter name → `deepcuts.masks.bits.TensorBits`.
 ATTRIBUTE = "deepcuts_masks"
 
 
@@ -88,7 +88,7 @@ class _MakeDense(ConversionOps):  # type: ignore[misc, unused-ignore]
             raise FileFormatError(f"{full_layer_name!r}: there is a mask, but no values")
         if bits is None:  # a dense tensor, or one whose wrong shape Transformers will report
             return {full_layer_name: values}
-        mask = PackedTensor(self.shape, bits.cpu().numpy())
+        mask = TensorBits(self.shape, bits.cpu().numpy())
         getattr(model, ATTRIBUTE)[full_layer_name] = mask
         return {full_layer_name: PrunedTensor(mask, values).dense()}
 
@@ -167,7 +167,7 @@ class SparseQuantizer(HfQuantizer):  # type: ignore[misc, unused-ignore]
         return True
 
 
-def make_sparse(model: Any, masks: Mapping[str, PackedTensor]) -> None:
+def make_sparse(model: Any, masks: Mapping[str, TensorBits]) -> None:
     """Let a model's ``save_pretrained`` write the sparse format from now on.
 
     Args:

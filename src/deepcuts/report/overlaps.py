@@ -8,7 +8,7 @@ from itertools import combinations
 from statistics import fmean
 from typing import Any
 
-from deepcuts.masks.bits import PackedMasks
+from deepcuts.masks.bits import MaskBits
 from deepcuts.report.analysis import Counts, count_overlap, grouped, place_of, shared_table
 from deepcuts.report.cells import Cell, is_control, seeds_of
 from deepcuts.report.studies import Study
@@ -43,7 +43,7 @@ class Overlap:
     blocks: Mapping[tuple[int, str], tuple[float, float]]
 
 
-def compare_masks(first: PackedMasks, second: PackedMasks) -> Overlap:
+def compare_masks(first: MaskBits, second: MaskBits) -> Overlap:
     """Compare two masks of the same tensors."""
     counts = count_overlap(first, second)
     whole = grouped(counts, lambda name: "all")["all"]
@@ -92,7 +92,7 @@ def strategy_overlaps(study: Study, density: float) -> tuple[dict[tuple[str, str
     common = set.intersection(*by_strategy.values()) if by_strategy else set()
     for seed in sorted(common) or seeds_of(cells):
         masks = {
-            name: PackedMasks.load(cell.mask_file)
+            name: MaskBits.load(cell.mask_file)
             for name in by_strategy
             for cell in cells
             if (cell.strategy, cell.seed) == (name, seed)
@@ -113,7 +113,7 @@ def seed_overlaps(study: Study) -> list[Row]:
         for density in study.densities:
             cells = _with_masks(study.at(strategy, density))
             if len(cells) > 1:
-                masks = [PackedMasks.load(cell.mask_file) for cell in cells]
+                masks = [MaskBits.load(cell.mask_file) for cell in cells]
                 overlap = mean_overlap([compare_masks(*pair) for pair in combinations(masks, 2)])
                 rows.append(
                     {"strategy": strategy, "density": density, "seeds": seeds_of(cells), "overlap": overlap}
@@ -146,7 +146,7 @@ def task_overlaps(studies: Sequence[Study]) -> list[Row]:
             }
             if len(cells) < max(2, len(by_task)):
                 continue
-            masks = {task: PackedMasks.load(cell.mask_file) for task, cell in cells.items()}
+            masks = {task: MaskBits.load(cell.mask_file) for task, cell in cells.items()}
             overlap = mean_overlap([compare_masks(*pair) for pair in combinations(masks.values(), 2)])
             found.setdefault((strategy, density), []).append((seed, overlap, shared_table(masks)[0]))
         for (strategy, density), each in found.items():

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
-from deepcuts.masks.bits import PackedMasks
+from deepcuts.masks.bits import MaskBits
 from deepcuts.report.cells import Cell
 from deepcuts.report.overlaps import compare_masks
 from deepcuts.report.studies import Study
@@ -53,7 +53,7 @@ class OptionStudy:
     def overlaps(self, reference: str) -> dict[Any, list[tuple[float, float]]]:
         """Value → per shared seed, the overlap of kept weights with the reference's mask, and by chance."""
         masks = {
-            cell.seed: PackedMasks.load(cell.mask_file)
+            cell.seed: MaskBits.load(cell.mask_file)
             for cell in self.references[reference]
             if cell.mask_file.is_file()
         }
@@ -61,7 +61,7 @@ class OptionStudy:
         for value, cells in self.cells.items():
             for cell in cells:
                 if cell.seed in masks and cell.mask_file.is_file():
-                    overlap = compare_masks(PackedMasks.load(cell.mask_file), masks[cell.seed])
+                    overlap = compare_masks(MaskBits.load(cell.mask_file), masks[cell.seed])
                     found.setdefault(value, []).append((overlap.overall, overlap.overall_chance))
         return found
 

@@ -16,7 +16,7 @@ from deepcuts.common import tensor_file
 from deepcuts.common.errors import FileFormatError
 from deepcuts.deploy.export.folders import save_sparse
 from deepcuts.deploy.export.packed_file import KIND, is_packed, pack, unpack
-from deepcuts.masks.bits import PackedTensor
+from deepcuts.masks.bits import TensorBits
 from deepcuts.models.sparse_checkpoint import digest, encode
 
 
@@ -85,13 +85,13 @@ def test_any_tensors_come_back(
     folder = tmp_path_factory.mktemp("any")
     generator = np.random.default_rng(seed)
     tensors: dict[str, torch.Tensor] = {"steps": torch.tensor([1, -5]), "flags": torch.tensor([True, False])}
-    masks: dict[str, PackedTensor] = {}
+    masks: dict[str, TensorBits] = {}
     for number, (shape, density, dtype) in enumerate(described):
         kept = generator.random(shape) < density
         raw = generator.integers(0, 256, (*shape, dtype.itemsize)).astype(np.uint8)
         raw[~kept] = 0
         tensors[f"layer.{number}"] = torch.from_numpy(raw).view(dtype).reshape(shape)
-        masks[f"layer.{number}"] = PackedTensor(tuple(shape), np.packbits(kept.reshape(-1)))
+        masks[f"layer.{number}"] = TensorBits(tuple(shape), np.packbits(kept.reshape(-1)))
     encoded = encode(tensors, masks)
     shapes = {name: list(mask.shape) for name, mask in masks.items()}
     save_file(encoded, folder / "model.safetensors", {"format": "pt"})

@@ -151,7 +151,7 @@ def test_from_parts_takes_what_a_mask_file_holds(run: str, dtype: torch.dtype) -
     linear = pruned(13, 21, 0.4)
     linear.weight.data = linear.weight.to(dtype).float()
     mask = linear.weight != 0
-    bits = Masks({"w": mask}).packed()["w"].bits
+    bits = Masks({"w": mask}).to_bits()["w"].bits
     bits.flags.writeable = False  # as in a file that is mapped into memory
     values = linear.weight[mask].to(dtype)
     layer = SparseLinear.from_parts(bits, values, (13, 21), linear.bias)

@@ -11,7 +11,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from deepcuts import Masks, prunable_parameters
 from deepcuts.common.errors import InputError, MismatchError
-from deepcuts.masks.bits import PackedMasks, count_ones
+from deepcuts.masks.bits import MaskBits, count_ones
 from deepcuts.report.analysis import Counts, count_overlap, count_shared, grouped, head_overlap
 
 PAIRS = hnp.array_shapes(min_dims=1, max_dims=2, max_side=9).flatmap(
@@ -19,15 +19,15 @@ PAIRS = hnp.array_shapes(min_dims=1, max_dims=2, max_side=9).flatmap(
 )
 
 
-def packed(**arrays: np.ndarray) -> PackedMasks:
-    return Masks({name: torch.from_numpy(array.copy()) for name, array in arrays.items()}).packed()
+def bits(**arrays: np.ndarray) -> MaskBits:
+    return Masks({name: torch.from_numpy(array.copy()) for name, array in arrays.items()}).to_bits()
 
 
 @given(pair=PAIRS)
 def test_counts_and_measures_are_those_of_sets(pair: tuple[np.ndarray, np.ndarray]) -> None:
     first, second = ({i for i, kept in enumerate(mask.flat) if kept} for mask in pair)
     everything = set(range(pair[0].size))
-    found = count_overlap(packed(a=pair[0]), packed(a=pair[1]))["a"]
+    found = count_overlap(bits(a=pair[0]), bits(a=pair[1]))["a"]
     assert found == Counts(len(everything), len(first), len(second), len(first & second))
     union, lost = first | second, (everything - first) | (everything - second)
     assert found.kept_iou == (len(first & second) / len(union) if union else 1.0)
@@ -50,7 +50,7 @@ def test_chance_levels_have_the_closed_form_at_equal_densities(density: float) -
 def test_independent_masks_overlap_as_chance_says_and_have_kappa_0(densities: tuple[float, float]) -> None:
     generator = np.random.default_rng(0)
     first, second = (generator.random(400_000) < density for density in densities)
-    found = count_overlap(packed(a=first), packed(a=second))["a"]
+    found = count_overlap(bits(a=first), bits(a=second))["a"]
     assert found.kept_iou == pytest.approx(found.kept_chance, abs=4e-3)
     assert found.pruned_iou == pytest.approx(found.pruned_chance, abs=4e-3)
     assert found.kappa == pytest.approx(0, abs=5e-3)
@@ -58,15 +58,15 @@ def test_independent_masks_overlap_as_chance_says_and_have_kappa_0(densities: tu
 
 def test_equal_masks_have_kappa_1_and_opposite_ones_below_0() -> None:
     mask = np.array([True, False, False, True, False])
-    assert count_overlap(packed(a=mask), packed(a=mask))["a"].kappa == 1
-    assert count_overlap(packed(a=mask), packed(a=~mask))["a"].kappa < 0
+    assert count_overlap(bits(a=mask), bits(a=mask))["a"].kappa == 1
+    assert count_overlap(bits(a=mask), bits(a=~mask))["a"].kappa < 0
     everything = np.ones(5, dtype=bool)
-    assert count_overlap(packed(a=everything), packed(a=everything))["a"].kappa == 1
+    assert count_overlap(bits(a=everything), bits(a=everything))["a"].kappa == 1
 
 
 @given(arrays=st.lists(hnp.arrays(np.bool_, (3, 7)), min_size=2, max_size=4))
 def test_shared_weights_are_the_intersection_of_all(arrays: list[np.ndarray]) -> None:
-    weights, kept, chance = count_shared([packed(a=array) for array in arrays])["a"]
+    weights, kept, chance = count_shared([bits(a=array) for array in arrays])["a"]
     assert (weights, kept) == (21, int(np.logical_and.reduce(arrays).sum()))
     assert chance == pytest.approx(21 * np.prod([array.mean() for array in arrays]))
 
@@ -81,10 +81,10 @@ def test_groups_add_up() -> None:
     first, second = (
         {name: generator.random((4, 5)) < 0.4 for name in ("a.x", "a.y", "b.x")} for _ in range(2)
     )
-    counts = count_overlap(packed(**first), packed(**second))
+    counts = count_overlap(bits(**first), bits(**second))
     by_letter = grouped(counts, lambda name: None if name == "b.x" else name[0])
     together = [np.concatenate([part["a.x"], part["a.y"]]) for part in (first, second)]
-    assert by_letter == {"a": count_overlap(packed(a=together[0]), packed(a=together[1]))["a"]}
+    assert by_letter == {"a": count_overlap(bits(a=together[0]), bits(a=together[1]))["a"]}
 
 
 def test_heads_are_rows_of_the_query_and_columns_of_the_output() -> None:
@@ -95,7 +95,7 @@ def test_heads_are_rows_of_the_query_and_columns_of_the_output() -> None:
         Masks({name: torch.rand(shape, generator=generator) < 0.3 for name, shape in shapes.items()})
         for _ in range(2)
     )
-    found = head_overlap(one.packed(), other.packed(), heads=2)
+    found = head_overlap(one.to_bits(), other.to_bits(), heads=2)
     assert len(found) == 2 * 4 * 2  # layers, matrices, heads
     query, output = (
         f"bert.encoder.layer.1.attention.{part}.weight" for part in ("self.query", "output.dense")
@@ -109,13 +109,13 @@ def test_heads_are_rows_of_the_query_and_columns_of_the_output() -> None:
             expected = Counts(a.numel(), int(a.sum()), int(b.sum()), int((a & b).sum()))
             assert found[f"layer 1, attention {kind}, head {head}"] == expected
     with pytest.raises(InputError, match="heads"):
-        head_overlap(one.packed(), other.packed(), heads=3)
+        head_overlap(one.to_bits(), other.to_bits(), heads=3)
 
 
 def test_masks_of_different_models_are_refused_naming_the_tensor() -> None:
     mask = np.ones((2, 3), dtype=bool)
-    for other in (packed(a=mask, b=mask), packed(a=mask.T), packed(b=mask)):
+    for other in (bits(a=mask, b=mask), bits(a=mask.T), bits(b=mask)):
         with pytest.raises(MismatchError, match=r"'[ab]'"):
-            count_overlap(packed(a=mask), other)
+            count_overlap(bits(a=mask), other)
     with pytest.raises(InputError, match="masks"):
-        count_shared([packed(a=mask)])
+        count_shared([bits(a=mask)])

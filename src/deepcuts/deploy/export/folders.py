@@ -41,10 +41,10 @@ def save_sparse(model: Any, masks: Masks, folder: Path, *, tokenizer: Any = None
     from deepcuts.models.transformers_plugin import make_plain, make_sparse
 
     masks.parameters_of(model)
-    packed = masks.packed()
+    bits = masks.to_bits()
 
     def write(temporary: Path) -> None:
-        make_sparse(model, packed)
+        make_sparse(model, bits)
         try:
             _write(model, tokenizer, temporary)
         finally:

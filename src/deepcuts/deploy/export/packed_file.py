@@ -60,7 +60,7 @@ def pack(folder: str | Path, path: str | Path) -> None:
         metadata = file.metadata()
     small = {file.name: file.read_bytes() for file in sorted(folder.iterdir()) if _is_small(file)}
     masks = [tensor.mask for tensor in sparse.pruned.values()]
-    kept = np.concatenate([mask.unpacked().reshape(-1) for mask in masks] or [np.zeros(0, np.bool_)])
+    kept = np.concatenate([mask.to_bools().reshape(-1) for mask in masks] or [np.zeros(0, np.bool_)])
     as_gaps, as_bits = compress(to_gaps(kept)), compress(np.packbits(kept))
     values = {name: tensor.values for name, tensor in sparse.pruned.items()}
     streams = {

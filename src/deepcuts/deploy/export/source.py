@@ -61,7 +61,7 @@ def load_source(path: str, *, masks: Path | None = None, trust_remote_code: bool
         if masks is not None:
             found = Masks.load(masks)
         elif is_sparse(resolve_model(folder)):
-            found = Masks.unpacked(read_sparse(resolve_model(folder)).masks)
+            found = Masks.from_bits(read_sparse(resolve_model(folder)).masks)
         elif (Path(folder) / MASKS).is_file():
             found = Masks.load(mask_file(Path(folder)))
         else:

@@ -128,7 +128,7 @@ class Kernel:
         """A weight in the form that `apply` takes.
 
         Args:
-            bits: The mask, as in `deepcuts.masks.bits.PackedTensor.bits`; uint8.
+            bits: The mask, as in `deepcuts.masks.bits.TensorBits.bits`; uint8.
             values: ``(kept,)``, float32, contiguous.
             shape: ``(out_features, in_features)``.
             precision: Of the weights.

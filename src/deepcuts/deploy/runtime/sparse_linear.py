@@ -87,7 +87,7 @@ class SparseLinear(nn.Module):
         """A layer from a packed mask and the kept values; a dense weight is never made.
 
         Args:
-            mask_bits: As in `PackedTensor.bits`; copied only if it can't be used as it is.
+            mask_bits: As in `TensorBits.bits`; copied only if it can't be used as it is.
             values: ``(kept,)``, row by row, float32, float16 or bfloat16.
             shape: ``(out_features, in_features)``, both at least 1.
             bias: ``(out_features,)``.

@@ -14,7 +14,7 @@ import numpy as np
 
 from deepcuts.architectures.places import place_of
 from deepcuts.common.errors import InputError, MismatchError
-from deepcuts.masks.bits import PackedMasks, PackedTensor, count_ones
+from deepcuts.masks.bits import MaskBits, TensorBits, count_ones
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Counts:
         return 1.0 if expected == 1 else (agree - expected) / (1 - expected)
 
 
-def count_overlap(first: PackedMasks, second: PackedMasks) -> dict[str, Counts]:
+def count_overlap(first: MaskBits, second: MaskBits) -> dict[str, Counts]:
     """Compare two masks tensor by tensor, without unpacking them.
 
     Args:
@@ -93,14 +93,12 @@ def count_overlap(first: PackedMasks, second: PackedMasks) -> dict[str, Counts]:
     """
     _check_alike([first, second])
     return {
-        name: Counts(
-            packed.weights, packed.kept, second[name].kept, count_ones(packed.bits & second[name].bits)
-        )
-        for name, packed in first.items()
+        name: Counts(mask.weights, mask.kept, second[name].kept, count_ones(mask.bits & second[name].bits))
+        for name, mask in first.items()
     }
 
 
-def count_shared(masks: Sequence[PackedMasks]) -> dict[str, tuple[int, int, float]]:
+def count_shared(masks: Sequence[MaskBits]) -> dict[str, tuple[int, int, float]]:
     """How many weights all of several masks keep.
 
     Args:
@@ -118,10 +116,10 @@ def count_shared(masks: Sequence[PackedMasks]) -> dict[str, tuple[int, int, floa
         raise InputError("masks", len(masks), "at least two are compared")
     _check_alike(masks)
     found = {}
-    for name, packed in masks[0].items():
+    for name, mask in masks[0].items():
         all_kept = reduce(np.bitwise_and, (one[name].bits for one in masks))
-        chance = float(np.prod([one[name].kept / packed.weights for one in masks])) * packed.weights
-        found[name] = (packed.weights, count_ones(all_kept), chance)
+        chance = float(np.prod([one[name].kept / mask.weights for one in masks])) * mask.weights
+        found[name] = (mask.weights, count_ones(all_kept), chance)
     return found
 
 
@@ -140,7 +138,7 @@ def grouped(counts: Mapping[str, Counts], group: Callable[[str], str | None]) ->
     return found
 
 
-def head_overlap(first: PackedMasks, second: PackedMasks, heads: int) -> dict[str, Counts]:
+def head_overlap(first: MaskBits, second: MaskBits, heads: int) -> dict[str, Counts]:
     """Compare the attention matrices of two masks head by head.
 
     A head has a block of rows in the matrices of query, key and value, and a block of columns in that of
@@ -160,15 +158,15 @@ def head_overlap(first: PackedMasks, second: PackedMasks, heads: int) -> dict[st
     """
     _check_alike([first, second])
     found: dict[str, Counts] = {}
-    for name, packed in first.items():
+    for name, mask in first.items():
         place = place_of(name)
-        if place.block != "attention" or place.is_bias or len(packed.shape) != 2:
+        if place.block != "attention" or place.is_bias or len(mask.shape) != 2:
             continue
         if place.kind == "attention query, key and value":
             continue  # one matrix for the three; which rows are whose differs between architectures
         label = f"layer {place.layer}, {place.kind}" if place.layer is not None else name
         for head, (one, other) in enumerate(
-            zip(_blocks(packed, heads, place.kind), _blocks(second[name], heads, place.kind), strict=True)
+            zip(_blocks(mask, heads, place.kind), _blocks(second[name], heads, place.kind), strict=True)
         ):
             both = int(np.count_nonzero(one & other))
             counts = Counts(one.size, int(np.count_nonzero(one)), int(np.count_nonzero(other)), both)
@@ -177,15 +175,15 @@ def head_overlap(first: PackedMasks, second: PackedMasks, heads: int) -> dict[st
     return found
 
 
-def _blocks(packed: PackedTensor, heads: int, kind: str) -> list[np.ndarray]:
+def _blocks(mask: TensorBits, heads: int, kind: str) -> list[np.ndarray]:
     axis = 1 if kind == "attention output" else 0
-    if heads < 1 or packed.shape[axis] % heads:
-        raise InputError("heads", heads, f"it must divide {packed.shape[axis]}, the size of {kind}")
-    return np.split(packed.unpacked(), heads, axis=axis)
+    if heads < 1 or mask.shape[axis] % heads:
+        raise InputError("heads", heads, f"it must divide {mask.shape[axis]}, the size of {kind}")
+    return np.split(mask.to_bools(), heads, axis=axis)
 
 
-def _check_alike(masks: Iterable[PackedMasks]) -> None:
-    shapes = [{name: packed.shape for name, packed in one.items()} for one in masks]
+def _check_alike(masks: Iterable[MaskBits]) -> None:
+    shapes = [{name: mask.shape for name, mask in one.items()} for one in masks]
     for other in shapes[1:]:
         if other != shapes[0]:
             odd = sorted(name for name in {*other, *shapes[0]} if other.get(name) != shapes[0].get(name))

@@ -7,13 +7,13 @@ from itertools import combinations
 from typing import Any
 
 from deepcuts.architectures.places import place_of
-from deepcuts.masks.bits import PackedMasks
+from deepcuts.masks.bits import MaskBits
 from deepcuts.report.analysis.overlap import Counts, count_overlap, count_shared, grouped, head_overlap
 
 Row = dict[str, Any]
 
 
-def overlap_table(masks: Mapping[str, PackedMasks], heads: int | None = None) -> list[Row]:
+def overlap_table(masks: Mapping[str, MaskBits], heads: int | None = None) -> list[Row]:
     """Every pair of masks, compared overall and by part.
 
     Args:
@@ -53,7 +53,7 @@ def overlap_table(masks: Mapping[str, PackedMasks], heads: int | None = None) ->
     return rows
 
 
-def density_table(masks: Mapping[str, PackedMasks]) -> list[Row]:
+def density_table(masks: Mapping[str, MaskBits]) -> list[Row]:
     """Where each mask keeps its weights.
 
     Args:
@@ -68,7 +68,7 @@ def density_table(masks: Mapping[str, PackedMasks]) -> list[Row]:
         "overall": lambda name: "all", "kind": _kind, "layer": _layer, "block": _block, "tensor": str,
     }  # fmt: skip
     for label, one in masks.items():
-        alone = {name: Counts(packed.weights, packed.kept, 0, 0) for name, packed in one.items()}
+        alone = {name: Counts(mask.weights, mask.kept, 0, 0) for name, mask in one.items()}
         for level, group in groups.items():
             for part, counts in grouped(alone, group).items():
                 rows.append(
@@ -84,7 +84,7 @@ def density_table(masks: Mapping[str, PackedMasks]) -> list[Row]:
     return rows
 
 
-def shared_table(masks: Mapping[str, PackedMasks]) -> list[Row]:
+def shared_table(masks: Mapping[str, MaskBits]) -> list[Row]:
     """Weights that all masks keep, overall and by kind, beside chance.
 
     Args:
