@@ -180,28 +180,28 @@ def test_a_run_interrupted_at_any_stage_goes_on_to_the_same_result(
 def test_a_training_interrupted_between_epochs_goes_on_from_its_checkpoint(
     home: Path, tmp_path: Path, finished: dict[str, Any], label: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from deepcuts.training import trainer as training
+    from deepcuts.training import callbacks as training
 
     steps: list[str] = []
 
-    class Interrupting(training._ProgressCallback):
+    class Interrupting(training.ProgressCallback):
         def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             steps.append(self._label)
             if self._label == label and state.epoch > 1:  # within the second epoch
                 raise KeyboardInterrupt
 
-    original = training._ProgressCallback
-    monkeypatch.setattr(training, "_ProgressCallback", Interrupting)
+    original = training.ProgressCallback
+    monkeypatch.setattr(training, "ProgressCallback", Interrupting)
     with pytest.raises(KeyboardInterrupt):
         prune(job(home), tmp_path / "run")
-    monkeypatch.setattr(training, "_ProgressCallback", original)
+    monkeypatch.setattr(training, "ProgressCallback", original)
 
-    class Counting(training._ProgressCallback):
+    class Counting(training.ProgressCallback):
         def on_step_end(self, *args: Any, **kwargs: Any) -> None:
             steps.append(self._label)
 
     steps.clear()
-    monkeypatch.setattr(training, "_ProgressCallback", Counting)
+    monkeypatch.setattr(training, "ProgressCallback", Counting)
     result = prune(job(home), tmp_path / "run")
     assert without_times(result) == without_times(finished)
     assert steps.count(label) == 3  # 24 rows, batches of 8: the second epoch alone

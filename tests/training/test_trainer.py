@@ -15,8 +15,9 @@ from deepcuts.masks.rewinding import rewind
 from deepcuts.runs.stages import Job
 from deepcuts.tasks import measure
 from deepcuts.tasks.encoding import ScoringBatches
+from deepcuts.training.evaluation import evaluate
 from deepcuts.training.plan import Precision, TrainingPlan
-from deepcuts.training.trainer import evaluate, train
+from deepcuts.training.trainer import train
 
 PLAN = TrainingPlan(epochs=2, learning_rate=1e-2, batch_size=8)
 
@@ -53,17 +54,17 @@ def changed(plan: TrainingPlan, **changes: Any) -> TrainingPlan:
 def test_the_mask_is_held_at_every_step_however_the_model_is_trained(
     made: Job, tmp_path: Path, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from deepcuts.training import trainer as training
+    from deepcuts.training import callbacks as training
 
     masks = cut(made)
     revived: list[int] = []
     parameters = dict(made.model.named_parameters())
 
-    class Watching(training._ProgressCallback):
+    class Watching(training.ProgressCallback):
         def on_step_end(self, *args: Any, **kwargs: Any) -> None:
             revived.append(sum(int(parameters[name][~mask].count_nonzero()) for name, mask in masks.items()))
 
-    monkeypatch.setattr(training, "_ProgressCallback", Watching)
+    monkeypatch.setattr(training, "ProgressCallback", Watching)
     plan = changed(PLAN, **changes)
     before = {name: value.detach().clone() for name, value in parameters.items()}
     found = train(made.model, made.task, plan, tmp_path / "checkpoints", masks=masks)
@@ -105,20 +106,20 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_does_not(made: Jo
 def test_a_training_that_goes_on_ends_as_one_that_was_not_interrupted(
     made: Job, tmp_path: Path, group_by_length: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from deepcuts.training import trainer as training
+    from deepcuts.training import callbacks as training
 
     plan = changed(PLAN, epochs=3, group_by_length=group_by_length)
     whole = train(made.model, made.task, plan, tmp_path / "whole")
     expected = {name: value.detach().clone() for name, value in made.model.named_parameters()}
     rewind(made.model, made.start)
 
-    class Interrupting(training._ProgressCallback):
+    class Interrupting(training.ProgressCallback):
         def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             if state.global_step == 5:
                 raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "_ProgressCallback", Interrupting)
+        patch.setattr(training, "ProgressCallback", Interrupting)
         with pytest.raises(KeyboardInterrupt):
             train(made.model, made.task, plan, tmp_path / "parts")
     rewind(made.model, made.start)

@@ -46,7 +46,7 @@ def evaluate(
     from deepcuts.models.loading import check_fits
     from deepcuts.tasks import baseline
     from deepcuts.tasks.encoding import encode
-    from deepcuts.training.trainer import evaluate as measure
+    from deepcuts.training.evaluation import evaluate as measure
 
     loaded, tokenizer = load_pruned(model, trust_remote_code=trust_remote_code)
     check_fits(loaded, task_data.task)

@@ -35,7 +35,7 @@ from deepcuts.runs.stages import (
     score_one,
 )
 from deepcuts.tasks import TaskData, baseline, measure
-from deepcuts.training.trainer import predict
+from deepcuts.training.evaluation import predict
 
 
 def prune(

@@ -36,8 +36,9 @@ from deepcuts.scoring.scoring import score_requests
 from deepcuts.scoring.strategy import Strategy
 from deepcuts.tasks import TaskData, measure
 from deepcuts.tasks.encoding import EncodedTask, ScoringBatches, encode
+from deepcuts.training.evaluation import predict
 from deepcuts.training.plan import TrainingPlan
-from deepcuts.training.trainer import predict, train
+from deepcuts.training.trainer import train
 
 #: Raised when a stage computes something else than before, so that no old result is taken for a new one.
 STAGE_VERSION = 3
@@ -178,7 +179,7 @@ class Trained:
 
     Attributes:
         key: Digest of everything that it depends on.
-        predictions: What the model says of the dev rows, see `deepcuts.training.trainer.predict`.
+        predictions: What the model says of the dev rows, see `deepcuts.training.evaluation.predict`.
         measures: What it reaches there, see `deepcuts.tasks.measure`.
         epochs: See `deepcuts.training.trainer.Training`.
         best_epoch: Likewise.

@@ -7,31 +7,24 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers import (
-    EarlyStoppingCallback,
-    PrinterCallback,
-    ProgressCallback,
-    Trainer,
-    TrainerCallback,
-    TrainingArguments,
-)
+from transformers import PrinterCallback, ProgressCallback, Trainer
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from deepcuts.common.errors import DivergedError
 from deepcuts.common.progress import Reporter
 from deepcuts.masks.holding import HeldMasks
 from deepcuts.masks.masks import Masks
-from deepcuts.tasks.constant import why_constant
-from deepcuts.tasks.encoding import EncodedSplit, EncodedTask
-from deepcuts.tasks.measures import baseline, measure
+from deepcuts.tasks.encoding import EncodedTask
+from deepcuts.training.arguments import training_arguments
+from deepcuts.training.callbacks import callbacks_for
+from deepcuts.training.epochs import epochs_of, measured_by
 from deepcuts.training.plan import TrainingPlan
 
 
@@ -98,12 +91,12 @@ def train(
     with _tensorboard_folder(logs), reporter.bar(label, steps, done) as advance:
         trainer = _Trainer(
             model=model,
-            args=_arguments(plan, folder, f"eval_{primary}", report_to),
+            args=training_arguments(plan, folder, f"eval_{primary}", report_to),
             train_dataset=task.train,
             eval_dataset=task.dev,
             data_collator=task.collate,
-            compute_metrics=_metrics(task),
-            callbacks=_callbacks(held, plan, label, primary, reporter, advance),
+            compute_metrics=measured_by(task),
+            callbacks=callbacks_for(held, plan, label, primary, reporter, advance),
         )
         trainer.remove_callback(PrinterCallback)
         trainer.remove_callback(ProgressCallback)
@@ -111,76 +104,11 @@ def train(
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if held is not None:
         held.verify()
-    epochs = _epochs(trainer.state.log_history)
+    epochs = epochs_of(trainer.state.log_history)
     # As the Trainer decides it: a later epoch must be better, not equal.
     best = max(epochs, key=lambda entry: entry["measures"][primary])["epoch"]
     model.zero_grad(set_to_none=True)
     return Training(epochs, int(best), time.monotonic() - started)
-
-
-def evaluate(model: nn.Module, task: EncodedTask, split: EncodedSplit | None = None) -> dict[str, float]:
-    """Measure a model, in float32 and without dropout.
-
-    Args:
-        model: On whatever device it is.
-        task: The tokenised task.
-        split: The rows; by default the dev split.
-
-    Returns:
-        The task's measures, see `deepcuts.tasks.measure`.
-    """
-    rows = split if split is not None else task.dev
-    return measure(task.data.task, predict(model, task, rows).numpy(), rows.targets)
-
-
-@torch.no_grad()
-def predict(model: nn.Module, task: EncodedTask, split: EncodedSplit | None = None) -> Tensor:
-    """What a model says of every row, in float32 and without dropout.
-
-    Args:
-        model: On whatever device it is.
-        task: The tokenised task.
-        split: The rows; by default the dev split.
-
-    Returns:
-        Logits, or the regression's value, ``(rows, outputs)``, on the CPU.
-    """
-    device = next(model.parameters()).device
-    was_training = model.training
-
-    def logits(batch: dict[str, Tensor]) -> Tensor:
-        found: Tensor = model(**{name: value.to(device) for name, value in batch.items()}).logits
-        return found
-
-    model.eval()
-    try:
-        return predict_by(logits, task, split)
-    finally:
-        model.train(was_training)
-
-
-def predict_by(
-    logits: Callable[[dict[str, Tensor]], Tensor], task: EncodedTask, split: EncodedSplit | None = None
-) -> Tensor:
-    """What anything that runs a model says of every row.
-
-    Args:
-        logits: From a batch without labels, tensors ``(rows, tokens)`` on the CPU, to ``(rows, outputs)``.
-        task: The tokenised task.
-        split: The rows; by default the dev split.
-
-    Returns:
-        Logits, or the regression's value, ``(rows, outputs)``, in float32 on the CPU.
-    """
-    rows = split if split is not None else task.dev
-    # By length, so that batches hold little padding; each row's output is put back in its place.
-    order = sorted(range(len(rows)), key=lambda index: len(rows[index]["input_ids"]))
-    found: list[Tensor] = []
-    for start in range(0, len(order), _EVALUATION_ROWS):
-        batch = task.collate([rows[index] for index in order[start : start + _EVALUATION_ROWS]])
-        batch.pop("labels")
-        found.append(logits(batch).float().cpu())
-    return torch.cat(found)[torch.tensor(order).argsort()]
 
 
 def last_complete_checkpoint(folder: Path) -> Path | None:
@@ -193,10 +121,6 @@ def last_complete_checkpoint(folder: Path) -> Path | None:
         except (OSError, ValueError):
             shutil.rmtree(path, ignore_errors=True)
     return max(complete, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
-
-
-_EVALUATION_ROWS = 32
-_CONSTANT = "constant"  # beside the measures in the Trainer's log, which outlives an interruption
 
 
 @contextlib.contextmanager
@@ -243,148 +167,3 @@ class _Trainer(Trainer):
                 f"checkpoint, if any, is in {self.args.output_dir}"
             )
         return result
-
-
-class _MaskCallback(TrainerCallback):
-    """Keeps cut weights at exactly 0 after every step of whatever optimizer the Trainer runs."""
-
-    def __init__(self, held: HeldMasks) -> None:
-        self._held = held
-
-    def on_train_begin(self, *args: Any, **kwargs: Any) -> None:
-        self._held.apply()
-
-    def on_optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        self._held.apply()
-
-
-class _ProgressCallback(TrainerCallback):
-    """Advances the bar, and says one line an epoch."""
-
-    def __init__(
-        self, label: str, primary: str, epochs: int, reporter: Reporter, advance: Callable[[], None]
-    ):
-        self._label = label
-        self._primary = primary
-        self._epochs = epochs
-        self._reporter = reporter
-        self._advance = advance
-        self._loss = float("nan")
-        self._since = time.monotonic()
-
-    def on_step_end(self, *args: Any, **kwargs: Any) -> None:
-        self._advance()
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any], **kwargs: Any) -> None:
-        self._loss = logs.get("loss", self._loss)
-
-    def on_evaluate(
-        self, args: Any, state: Any, control: Any, metrics: dict[str, float], **kwargs: Any
-    ) -> None:
-        seconds, self._since = time.monotonic() - self._since, time.monotonic()
-        self._reporter.line(
-            f"{self._label}: epoch {state.epoch:.0f}/{self._epochs}  loss {self._loss:.4f}  "
-            f"dev {self._primary} {metrics[f'eval_{self._primary}']:.4f}  {seconds:.0f} s"
-        )
-        if metrics[f"eval_{_CONSTANT}"] and state.max_steps / 2 <= state.global_step < state.max_steps:
-            self._reporter.line(
-                f"{self._label}: after {state.global_step:,} of {state.max_steps:,} steps no better than a "
-                "constant prediction; a training may leave such a plateau late, or never"
-            )
-
-
-def _callbacks(
-    held: HeldMasks | None,
-    plan: TrainingPlan,
-    label: str,
-    primary: str,
-    reporter: Reporter,
-    advance: Callable[[], None],
-) -> list[TrainerCallback]:
-    callbacks: list[TrainerCallback] = [_ProgressCallback(label, primary, plan.epochs, reporter, advance)]
-    if held is not None:
-        callbacks.append(_MaskCallback(held))
-    if plan.patience is not None:
-        callbacks.append(EarlyStoppingCallback(plan.patience))
-    return callbacks
-
-
-def _arguments(
-    plan: TrainingPlan, folder: Path, metric: str, report_to: tuple[str, ...]
-) -> TrainingArguments:
-    return TrainingArguments(
-        output_dir=str(folder),
-        num_train_epochs=plan.epochs,
-        learning_rate=plan.learning_rate,
-        per_device_train_batch_size=plan.batch_size,
-        per_device_eval_batch_size=_EVALUATION_ROWS,
-        gradient_accumulation_steps=plan.accumulation,
-        lr_scheduler_type=plan.decay
-        if plan.warmup == 0 or plan.decay == "linear"
-        else "constant_with_warmup",
-        warmup_steps=plan.warmup,
-        weight_decay=plan.weight_decay,
-        adam_beta1=plan.betas[0],
-        adam_beta2=plan.betas[1],
-        max_grad_norm=plan.clip,
-        optim="adamw_torch_fused",
-        bf16=plan.precision == "bf16",
-        fp16=plan.precision == "fp16",
-        seed=plan.seed,
-        eval_strategy="epoch",
-        save_strategy="epoch",
-        logging_strategy="epoch",
-        logging_nan_inf_filter=False,
-        load_best_model_at_end=True,
-        metric_for_best_model=metric,
-        greater_is_better=True,
-        save_total_limit=2,
-        report_to=list(report_to) or "none",
-        disable_tqdm=True,
-        remove_unused_columns=False,
-        train_sampling_strategy="group_by_length" if plan.group_by_length else "random",
-        use_cpu=not torch.cuda.is_available(),
-        dataloader_pin_memory=torch.cuda.is_available(),
-    )
-
-
-def _metrics(task: EncodedTask) -> Callable[[Any], dict[str, float]]:
-    """What the Trainer measures on dev: the task's measures, and whether the model is as good as constant."""
-    asked = task.data.task
-    constant = baseline(asked, task.data.train, task.data.dev)
-
-    def metrics(found: Any) -> dict[str, float]:
-        said, targets = _logits(found.predictions), found.label_ids
-        measures = measure(asked, said, targets)
-        why = why_constant(asked.kind, asked.primary, measures, constant, len(targets), said, targets)
-        return {**measures, _CONSTANT: float(why is not None)}
-
-    return metrics
-
-
-def _logits(predictions: Any) -> np.ndarray:
-    return np.asarray(predictions[0] if isinstance(predictions, tuple) else predictions)
-
-
-def _epochs(log: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One entry an epoch from the Trainer's log, which holds losses and measures apart."""
-    losses = {entry["step"]: entry["loss"] for entry in log if "loss" in entry}
-    skipped = ("loss", "runtime", "samples_per_second", "steps_per_second")
-    found = []
-    for entry in (entry for entry in log if "eval_loss" in entry):
-        measures = {
-            name.removeprefix("eval_"): value
-            for name, value in entry.items()
-            if name.startswith("eval_") and name.removeprefix("eval_") not in skipped
-        }
-        found.append(
-            {
-                "epoch": round(entry["epoch"]),
-                "step": entry["step"],
-                "loss": losses.get(entry["step"]),
-                # A checkpoint of an earlier version does not say it.
-                "constant": bool(measures.pop(_CONSTANT, False)),
-                "measures": measures,
-            }
-        )
-    return found

@@ -25,7 +25,7 @@ from deepcuts.deploy.bench.variants import REFERENCE, VARIANTS, Batch, Runner, S
 from deepcuts.deploy.runtime import loading
 from deepcuts.tasks import TaskData
 from deepcuts.tasks.encoding import encode
-from deepcuts.training.trainer import evaluate
+from deepcuts.training.evaluation import evaluate
 
 TINY = {"shapes": [Shape(1, 8), Shape(2, 5)], "turns": 3, "threads": 1, "memory": False, "device": "cpu"}
 
@@ -113,7 +113,7 @@ def data_that_the_model_gets_right(home: Path, data: TaskData) -> TaskData:
     """The dev rows with the model's own answers as labels, so that the reference is perfect."""
     from dataclasses import replace
 
-    from deepcuts.training.trainer import predict
+    from deepcuts.training.evaluation import predict
 
     model, tokenizer = load_pruned(home / "run")
     with torch.no_grad():  # both classes must occur

@@ -27,7 +27,7 @@ from deepcuts.deploy.bench.variants import REFERENCE, Batch, Runner, Setting, Va
 from deepcuts.models.loading import check_fits
 from deepcuts.tasks import TaskData, measure
 from deepcuts.tasks.encoding import EncodedTask, encode
-from deepcuts.training.trainer import predict_by
+from deepcuts.training.evaluation import predict_by
 
 Device = Literal["auto", "cpu", "cuda"]
 
