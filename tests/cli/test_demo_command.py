@@ -14,7 +14,7 @@ from deepcuts.cli import main
 from deepcuts.demo.minimal_pairs import minimal_pairs
 from deepcuts.models import loading as models
 from deepcuts.runs.config import DataConfig
-from deepcuts.tasks import TASKS, Split, TaskData
+from deepcuts.tasks import Split, TaskData, named_tasks
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
@@ -32,7 +32,7 @@ def test_what_the_demo_says_to_do_next_works(
         Split(tuple((text,) for text, _ in part), tuple(label for _, label in part))
         for part in minimal_pairs(train=48, dev=24)
     ]
-    small = TaskData(TASKS["minimal-pairs"], splits[0], splits[1], "generated")
+    small = TaskData(named_tasks()["minimal-pairs"], splits[0], splits[1], "generated")
     load = DataConfig.load
     monkeypatch.setattr(models, "_packaged", lambda name: str(folder))
     monkeypatch.setattr(DataConfig, "load", lambda self: small if self.task else load(self))

@@ -10,7 +10,7 @@ from deepcuts.demo.minimal_pairs import minimal_pairs
 from deepcuts.demo.run import ROWS, run_demo
 from deepcuts.models import loading as models
 from deepcuts.runs.config import DataConfig
-from deepcuts.tasks import TASKS, Split, TaskData
+from deepcuts.tasks import Split, TaskData, named_tasks
 
 
 def test_the_demo_prunes_by_each_strategy_from_one_dense_model(
@@ -22,7 +22,7 @@ def test_the_demo_prunes_by_each_strategy_from_one_dense_model(
         Split(tuple((text,) for text, _ in part), tuple(label for _, label in part))
         for part in minimal_pairs(train=48, dev=24)
     ]
-    small = TaskData(TASKS["minimal-pairs"], splits[0], splits[1], "generated")
+    small = TaskData(named_tasks()["minimal-pairs"], splits[0], splits[1], "generated")
     monkeypatch.setattr(models, "_packaged", lambda name: str(folder))
     monkeypatch.setattr(DataConfig, "load", lambda self: small)
     results = run_demo(tmp_path / "runs", seed=0, density=0.3, reporter=Reporter())

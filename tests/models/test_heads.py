@@ -14,7 +14,7 @@ from deepcuts.common.errors import ModelError
 from deepcuts.models.heads import bound_output, output_layer
 from deepcuts.models.loading import load_finetuned, load_for_task
 from deepcuts.scoring.smoothing import noisy_linear_layers
-from deepcuts.tasks import TASKS
+from deepcuts.tasks import named_tasks
 
 
 @pytest.mark.parametrize("model_type", sorted(ARCHITECTURES))
@@ -40,7 +40,7 @@ def test_the_loss_is_the_mean_squared_error_of_the_bounded_output() -> None:
 
 def test_a_bounded_head_is_saved_and_loaded_with_the_model(tmp_path: Path) -> None:
     folder = tiny_model_folder(tmp_path / "pretrained")
-    model, tokenizer = load_for_task(str(folder), TASKS["stsb"], seed=0)
+    model, tokenizer = load_for_task(str(folder), named_tasks()["stsb"], seed=0)
     model.save_pretrained(tmp_path / "saved")
     tokenizer.save_pretrained(tmp_path / "saved")
     inputs = tokenizer("the dog is here", return_tensors="pt")

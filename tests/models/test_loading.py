@@ -11,7 +11,7 @@ from transformers.utils import logging
 from deepcuts.common.errors import ModelError
 from deepcuts.models import loading as models
 from deepcuts.models.loading import load_finetuned, load_for_task, resolve_model
-from deepcuts.tasks import TASKS
+from deepcuts.tasks import named_tasks
 
 
 def test_a_run_folder_stands_for_its_pruned_model(tmp_path: Path) -> None:
@@ -40,11 +40,11 @@ def test_the_head_depends_on_the_seed_alone_and_the_encoder_is_the_saved_one(tmp
     folder = str(tiny_model_folder(tmp_path / "model", num_labels=5))  # a head of another task goes
     torch.manual_seed(1)
     before = torch.random.get_rng_state()
-    first, _ = load_for_task(folder, TASKS["cola"], seed=0)
+    first, _ = load_for_task(folder, named_tasks()["cola"], seed=0)
     assert torch.equal(torch.random.get_rng_state(), before)
     torch.manual_seed(2)
-    again, _ = load_for_task(folder, TASKS["cola"], seed=0)
-    other, _ = load_for_task(folder, TASKS["cola"], seed=1)
+    again, _ = load_for_task(folder, named_tasks()["cola"], seed=0)
+    other, _ = load_for_task(folder, named_tasks()["cola"], seed=1)
     saved = tiny("bert", vocab_size=19, num_labels=5)
     for name, value in first.named_parameters():
         assert torch.equal(value, dict(again.named_parameters())[name])
@@ -58,7 +58,7 @@ def test_the_head_depends_on_the_seed_alone_and_the_encoder_is_the_saved_one(tmp
 def test_weights_are_float32_whatever_the_file_holds(tmp_path: Path) -> None:
     folder = tiny_model_folder(tmp_path / "model")
     tiny("bert", vocab_size=19).half().save_pretrained(folder)
-    model, _ = load_for_task(str(folder), TASKS["cola"], seed=0)
+    model, _ = load_for_task(str(folder), named_tasks()["cola"], seed=0)
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
 
 
@@ -79,5 +79,5 @@ def test_code_that_comes_with_a_model_does_not_run_unasked(tmp_path: Path) -> No
         config.replace('"model_type": "bert"', '"was": "bert"').replace("{", own, 1)
     )
     with pytest.raises(ModelError, match="--trust-remote-code"):
-        load_for_task(str(folder), TASKS["cola"], seed=0)
+        load_for_task(str(folder), named_tasks()["cola"], seed=0)
     assert not (tmp_path / "ran").exists()

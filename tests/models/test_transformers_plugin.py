@@ -22,7 +22,7 @@ from deepcuts.deploy.export.folders import save_dense, save_sparse
 from deepcuts.deploy.export.formats import export
 from deepcuts.models.loading import load_encoder, load_for_task
 from deepcuts.models.sparse_checkpoint import read_sparse
-from deepcuts.tasks import TASKS
+from deepcuts.tasks import named_tasks
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +123,7 @@ def test_a_pruned_model_may_be_the_start_of_another_run(tmp_path: Path) -> None:
     run = pruned_run(tmp_path / "run", num_labels=5)
     export(str(run), "sparse", tmp_path / "sparse")
     expected, _ = load_pruned(run)
-    model, _ = load_for_task(str(tmp_path / "sparse"), TASKS["sst2"], seed=0)
+    model, _ = load_for_task(str(tmp_path / "sparse"), named_tasks()["sst2"], seed=0)
     assert model.config.num_labels == 2
     assert same_bits(model.bert.state_dict(), expected.bert.state_dict())
     model.save_pretrained(tmp_path / "dense")

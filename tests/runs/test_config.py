@@ -6,7 +6,7 @@ import pytest
 
 from deepcuts.common.errors import InputError
 from deepcuts.runs.config import DataConfig, PruneConfig
-from deepcuts.tasks import TASKS
+from deepcuts.tasks import named_tasks
 
 GOOD: dict[str, Any] = {
     "model": "minilm", "data": DataConfig(task="stsb"), "strategy": "Cam-Cut", "density": 0.147,
@@ -14,7 +14,7 @@ GOOD: dict[str, Any] = {
 
 
 def make(task: str = "stsb", **changes: Any) -> PruneConfig:
-    return PruneConfig.make(TASKS[task], **{**GOOD, **changes})
+    return PruneConfig.make(named_tasks()[task], **{**GOOD, **changes})
 
 
 @pytest.mark.parametrize(

@@ -44,9 +44,21 @@ _INTERRUPTED = 130
 
 
 @app.callback(invoke_without_command=True)
-def _version(
+def _before(
     version: bool = typer.Option(False, "--version", help="Print the version and exit."),
+    plugin: list[str] = typer.Option(
+        [],
+        metavar="MODULE",
+        help="A module, or a Python file, that adds choices of your own (criteria, tasks, …); may be "
+        "repeated; stands before the subcommand.",
+        show_default=False,
+    ),
 ) -> None:
+    if plugin:
+        from deepcuts.common import plugins
+
+        plugins.add(plugin)
+        plugins.load()  # so that what is wrong with one of them is said first
     if version:
         from deepcuts.common.version import __version__
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from deepcuts.tasks.builtin import TASKS, load_task
 from deepcuts.tasks.constant import why_constant
 from deepcuts.tasks.glue import load_glue
 from deepcuts.tasks.measures import LOWER_IS_BETTER, baseline, describe, measure
+from deepcuts.tasks.named import load_task, named_tasks, register_task
 from deepcuts.tasks.own_files import load_files
 from deepcuts.tasks.task import Schedule, Split, Task, TaskData, check
 
 __all__ = [
     "LOWER_IS_BETTER",
-    "TASKS",
     "Schedule",
     "Split",
     "Task",
@@ -23,5 +22,7 @@ __all__ = [
     "load_glue",
     "load_task",
     "measure",
+    "named_tasks",
+    "register_task",
     "why_constant",
 ]

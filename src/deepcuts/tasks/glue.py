@@ -9,12 +9,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from deepcuts.common.errors import DataError, InputError, brief
 from deepcuts.common.hub import hub_problem
 from deepcuts.tasks.columns import Columns, read_columns
+from deepcuts.tasks.named import register_task
 from deepcuts.tasks.task import DEV, TRAIN, Schedule, Split, Task, TaskData, check
 
 HUB = "nyu-mll/glue"
@@ -159,3 +161,11 @@ def _quiet(offline: bool) -> Iterator[None]:
             each.enable_progress_bars()
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+def _load(name: str, folder: Path | None, seed: int) -> TaskData:
+    return load_glue(name, folder)
+
+
+for _name, _task in GLUE.items():
+    register_task(_task, partial(_load, _name))

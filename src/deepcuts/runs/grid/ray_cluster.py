@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+from deepcuts.common import plugins
 from deepcuts.common.errors import DeepcutsError, InputError
 from deepcuts.common.progress import Reporter
 from deepcuts.common.quiet import quiet_libraries
@@ -53,7 +54,9 @@ class RayExecutor:
                 raise DeepcutsError(f"executor: no Ray cluster at {address or 'auto'!r}: {error}") from None
         if not self._count():
             raise InputError("threads", threads, "a node of the cluster must have as many CPUs, and the GPUs")
-        self._task = ray.remote(num_cpus=threads, num_gpus=gpus, max_retries=3)(_do)
+        self._task = ray.remote(
+            num_cpus=threads, num_gpus=gpus, max_retries=3, runtime_env={"env_vars": plugins.variables()}
+        )(_do)
 
     @property
     def slots(self) -> int:

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from deepcuts.common.errors import DataError, InputError
-from deepcuts.tasks import TASKS, builtin, load_task
+from deepcuts.demo import minimal_pairs
+from deepcuts.tasks import load_task, named_tasks
 
 
 @pytest.fixture
@@ -11,31 +12,18 @@ def pairs(monkeypatch):
     """Stands in for the generator, which has tests of its own; the list holds the seeds asked for."""
     seeds = []
 
-    def minimal_pairs(train, dev, seed, phenomena):
+    def generate(train, dev, seed, phenomena):
         seeds.append(seed)
         return [(f"they sing {seed}", 1), ("they sings", 0)], [("she sings", 1), ("she sing", 0)]
 
-    monkeypatch.setattr(builtin, "minimal_pairs", minimal_pairs)
+    monkeypatch.setattr(minimal_pairs, "minimal_pairs", generate)
     return seeds
-
-
-def test_the_tasks_are_listed_by_their_names():
-    assert list(TASKS) == ["sst2", "cola", "stsb", "minimal-pairs"]
-    assert all(task.name == name for name, task in TASKS.items())
-
-
-def test_glue_tasks_are_loaded_from_their_folder(tmp_path):
-    for part in ("train", "dev"):
-        (tmp_path / f"{part}.tsv").write_text("sentence\tlabel\nIt works.\t1\nWork it do.\t0\n")
-    data = load_task("cola", tmp_path)
-    assert data.task is TASKS["cola"]
-    assert data.train.targets == (1, 0)
 
 
 def test_minimal_pairs_are_generated_from_the_seed(pairs):
     data = load_task("minimal-pairs", seed=7)
     assert pairs == [7]
-    assert data.task is TASKS["minimal-pairs"]
+    assert data.task is named_tasks()["minimal-pairs"]
     assert data.task.labels == ("unacceptable", "acceptable")
     assert data.task.primary == "matthews"
     assert data.source == "generated"
@@ -51,7 +39,7 @@ def test_the_real_minimal_pairs_are_the_same_for_the_same_seed():
 
 
 def test_minimal_pairs_are_checked_like_any_data(monkeypatch):
-    monkeypatch.setattr(builtin, "minimal_pairs", lambda *given: ([("a", 1)], [("b", 1)]))
+    monkeypatch.setattr(minimal_pairs, "minimal_pairs", lambda *given: ([("a", 1)], [("b", 1)]))
     with pytest.raises(DataError, match="every row has the label 'acceptable'"):
         load_task("minimal-pairs")
 
@@ -59,22 +47,3 @@ def test_minimal_pairs_are_checked_like_any_data(monkeypatch):
 def test_minimal_pairs_take_no_folder(tmp_path):
     with pytest.raises(InputError, match=r"data: .* is generated and takes no folder"):
         load_task("minimal-pairs", tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("name", "near"),
-    [("SST-2", "sst2"), ("sts-b", "stsb"), ("minimal_pairs", "minimal-pairs"), ("COLA", "cola")],
-)
-def test_an_unknown_task_gets_the_nearest_names(name, near):
-    with pytest.raises(InputError) as caught:
-        load_task(name)
-    assert str(caught.value).startswith(
-        f"task: got '{name}', but the tasks are sst2, cola, stsb, minimal-pairs"
-    )
-    assert f"(did you mean {near}" in str(caught.value)
-
-
-def test_nothing_is_guessed_when_nothing_is_near():
-    with pytest.raises(InputError) as caught:
-        builtin.load_task("xyz")
-    assert "did you mean" not in str(caught.value)

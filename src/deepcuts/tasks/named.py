@@ -1,0 +1,65 @@
+"""The tasks known by name: those that a module of this package or a plugin has registered."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from pathlib import Path
+
+from deepcuts.common import plugins
+from deepcuts.common.errors import InputError
+from deepcuts.tasks.task import Task, TaskData, check
+
+#: Reads a task's data: from a folder, or without one; the seed is for data that are drawn.
+Loader = Callable[[Path | None, int], TaskData]
+
+_REGISTRY: dict[str, tuple[Task, Loader]] = {}
+
+
+def register_task(task: Task, load: Loader) -> None:
+    """Make a task known by its name.
+
+    Args:
+        task: The task; its name must be new.
+        load: ``(folder, seed) -> TaskData``. The folder is the user's, or None. It refuses what it can't
+            use with an `InputError` for ``data``.
+
+    Raises:
+        ValueError: The name is taken.
+    """
+    if task.name in _REGISTRY:
+        raise ValueError(f"a task named {task.name!r} is registered already")
+    _REGISTRY[task.name] = (task, load)
+
+
+def named_tasks() -> dict[str, Task]:
+    """The tasks known by name, in the order in which they were registered."""
+    plugins.load()
+    return {name: task for name, (task, _) in _REGISTRY.items()}
+
+
+def load_task(name: str, data: Path | None = None, seed: int = 0) -> TaskData:
+    """Load a task by its name.
+
+    Args:
+        name: A key of `named_tasks`.
+        data: Folder with the task's data; None takes what the task has without one: the GLUE tasks look
+            on the Hugging Face Hub or in its cache.
+        seed: Seed of a task whose data are generated; the others don't use it.
+
+    Returns:
+        The task with its data, checked.
+
+    Raises:
+        InputError: There is no such task, or `data` is given for a task that is generated.
+        DataError: The data is not there, can't be read, or holds what the task does not allow.
+    """
+    tasks = named_tasks()
+    if name not in tasks:
+        near = difflib.get_close_matches(name.lower(), tasks, cutoff=0.5)
+        hint = f" (did you mean {' or '.join(near)}?)" if near else ""
+        raise InputError("task", name, f"the tasks are {', '.join(tasks)}{hint}")
+    _, load = _REGISTRY[name]
+    found = load(data, seed)
+    check(found.task, found.train, found.dev)
+    return found
