@@ -13,7 +13,7 @@ from stores import configure, key_of, shapes, write_cell
 
 from deepcuts.common.errors import FileFormatError
 from deepcuts.common.store import Store
-from deepcuts.report.cells import is_control, load_cell, options_read, strategy_order
+from deepcuts.report.cells import is_control, load_cell, options_of_scores, strategy_order
 from deepcuts.runs.grid.records import read_cell
 from deepcuts.runs.grid.work import run_cell
 
@@ -73,7 +73,7 @@ def test_made_up_cells_have_the_format_of_real_ones(tmp_path: Path, strategy: st
 
 def test_only_options_that_a_strategy_reads_count() -> None:
     names = {
-        strategy: set(options_read(configure("stsb", strategy, 0.5, 0)))
+        strategy: set(options_of_scores(configure("stsb", strategy, 0.5, 0)))
         for strategy in ("LayerMagWeight", "LayerMagGrad", "GlobalGradCAMShift", "LayerSmoothGrad", "Random")
     }
     assert names["LayerMagWeight"] == names["Random"] == set()

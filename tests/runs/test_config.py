@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import pytest
@@ -62,6 +63,8 @@ def test_what_is_given_comes_before_the_schedule_and_retraining_follows_the_firs
         ({"smooth_batches": 0}, "smooth_batches: got 0"),
         ({"shift": float("inf")}, "shift: got inf"),
         ({"epoch": 3}, "epoch: got 3"),
+        ({"scope": "row"}, "scope: got 'row'"),
+        ({"recipe": "papers"}, "recipe: got 'papers'.* paper"),
     ],
     ids=str,
 )
@@ -72,13 +75,43 @@ def test_a_value_that_is_not_allowed_is_refused_by_name(changes: dict[str, Any],
 
 def test_a_saved_configuration_differs_from_another_in_named_fields_only() -> None:
     config = make()
-    assert PruneConfig(**config.model_dump(mode="json")) == config
+    assert PruneConfig.read(config.model_dump(mode="json")) == config
     assert config.differences(config.model_dump(mode="json")) == {}
     other = make(density=0.36, seed=1)
     assert other.differences(config.model_dump(mode="json")) == {"density": (0.147, 0.36), "seed": (0, 1)}
-    old = config.model_dump(mode="json")
-    del old["paths"]
-    assert config.differences(old) == {"paths": (None, 10)}
+
+
+def test_a_field_that_is_younger_than_a_saved_configuration_was_at_its_default() -> None:
+    old = make().model_dump(mode="json")
+    for name in ("paths", "betas", "recipe", "seed"):
+        del old[name]
+    assert make().differences(old) == {}
+    assert make(paths=3, betas=(0.5, 0.9)).differences(old) == {
+        "betas": ((0.9, 0.999), [0.5, 0.9]),
+        "paths": (10, 3),
+    }
+
+
+def test_a_saved_field_that_nothing_reads_now_differs_unless_it_is_not_set() -> None:
+    saved = make().model_dump(mode="json")
+    assert make().differences({**saved, "magic": None}) == {}
+    assert make().differences({**saved, "magic": 1}) == {"magic": (1, None)}
+
+
+def test_a_configuration_goes_to_another_process_as_it_is() -> None:
+    config = make(betas=(0.5, 0.9), prunable=["*.weight"])
+    found = pickle.loads(pickle.dumps(config))
+    assert found == config
+    assert type(found) is type(config)
+
+
+@pytest.mark.parametrize(("seed", "right"), [(0, True), (2**32 - 1, True), (-1, False), (2**32, False)])
+def test_a_seed_is_one_that_every_generator_takes(seed: int, right: bool) -> None:
+    if right:
+        assert make(seed=seed).seed == seed
+    else:
+        with pytest.raises(InputError, match=f"seed: got {seed}, but it must be .* 0 or more, 4294967295 at"):
+            make(seed=seed)
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
 from deepcuts.cli import (
     bench,
@@ -21,14 +24,35 @@ from deepcuts.cli import (
 )
 from deepcuts.common.errors import DeepcutsError
 
+
+class _Group(TyperGroup):
+    """Gives a subcommand the options that others declare once it is called.
+
+    Not before: ``deepcuts --help`` needs nothing of what declares them.
+    """
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(ctx, args)
+        if name in _COMPLETED:
+            whole = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+            whole.command(name, context_settings=_SETTINGS)(_COMPLETED[name](rest))
+            command = get_command(whole)
+        return name, command, rest
+
+
+_SETTINGS = {"help_option_names": ["-h", "--help"]}
+#: Subcommand → makes its function, from the rest of the command line.
+_COMPLETED = {"prune": prune.complete}
+
 app = typer.Typer(
     name="deepcuts",
+    cls=_Group,
     help="Prune fine-tuned encoders of the BERT family in a single shot, and report honestly what was lost.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=_SETTINGS,
 )
-app.command("prune")(prune.prune)
+app.command("prune")(prune.before)
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
 app.command("inspect")(inspect.inspect)

@@ -1,172 +1,25 @@
-"""``deepcuts prune``."""
+"""``deepcuts prune``: its options are those that the parts of a run declare."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from deepcuts.common.errors import InputError
 
-_DATA = "Task and data"
-_CUT = "What is cut"
-_TRAINING = "Training (by default the task's own schedule)"
-_SCORING = "Scoring"
 _OUTPUT = "Output"
 
 
 def prune(
-    model: Annotated[
-        str,
-        typer.Option(help="Folder, name on the Hub, or 'minilm' (packaged in the extra 'demo')."),
-    ],
     output: Annotated[
         Path,
         typer.Option(
             "--output", "-o", help="Run folder; an interrupted run in it goes on.", rich_help_panel=_OUTPUT
         ),
     ],
-    strategy: Annotated[
-        str, typer.Option(help="See 'deepcuts strategies'.", rich_help_panel=_CUT)
-    ] = "LayerGradCAMShift",
-    compression: Annotated[
-        float | None, typer.Option(help="Parameters before / after, whole model.", rich_help_panel=_CUT)
-    ] = None,
-    density: Annotated[
-        float | None, typer.Option(help="Share of prunable weights to keep.", rich_help_panel=_CUT)
-    ] = None,
-    sparsity: Annotated[
-        float | None, typer.Option(help="Share of prunable weights to cut.", rich_help_panel=_CUT)
-    ] = None,
-    scope: Annotated[
-        str | None,
-        typer.Option(help="tensor or global, instead of the strategy's own.", rich_help_panel=_CUT),
-    ] = None,
-    prunable: Annotated[
-        list[str] | None,
-        typer.Option(help="Names of parameters to cut, with wildcards; repeatable.", rich_help_panel=_CUT),
-    ] = None,
-    rewind: Annotated[
-        str,
-        typer.Option(help="Retrain from 'pretrained' or 'finetuned' values.", rich_help_panel=_CUT),
-    ] = "pretrained",
-    task: Annotated[
-        str | None, typer.Option(help="sst2, cola, stsb or minimal-pairs.", rich_help_panel=_DATA)
-    ] = None,
-    data: Annotated[
-        str | None, typer.Option(help="Folder with the GLUE task; else the Hub.", rich_help_panel=_DATA)
-    ] = None,
-    train: Annotated[
-        str | None,
-        typer.Option(help="Your own training file: .csv, .tsv, .jsonl, .parquet.", rich_help_panel=_DATA),
-    ] = None,
-    dev: Annotated[str | None, typer.Option(help="Your own dev file.", rich_help_panel=_DATA)] = None,
-    text: Annotated[
-        list[str] | None,
-        typer.Option(help="Column with text; repeat for a pair.", rich_help_panel=_DATA),
-    ] = None,
-    label: Annotated[str | None, typer.Option(help="Column to predict.", rich_help_panel=_DATA)] = None,
-    kind: Annotated[
-        str | None,
-        typer.Option(help="classification or regression; else the labels decide.", rich_help_panel=_DATA),
-    ] = None,
-    max_length: Annotated[
-        int | None, typer.Option(help="Tokens of a row at most (default: 128).", rich_help_panel=_DATA)
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
-    epochs: Annotated[
-        str | None,
-        typer.Option(help="FINETUNE+RETRAIN epochs, such as 3+8.", rich_help_panel=_TRAINING),
-    ] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Adam's.", rich_help_panel=_TRAINING)] = None,
-    retrain_learning_rate: Annotated[
-        float | None,
-        typer.Option(help="Adam's, after the cut (default: the same).", rich_help_panel=_TRAINING),
-    ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Rows a step.", rich_help_panel=_TRAINING)] = None,
-    accumulation: Annotated[
-        int | None, typer.Option(help="Batches a step (default: 1).", rich_help_panel=_TRAINING)
-    ] = None,
-    decay: Annotated[
-        str | None, typer.Option(help="constant or linear (default: constant).", rich_help_panel=_TRAINING)
-    ] = None,
-    warmup: Annotated[
-        float | None,
-        typer.Option(help="Share of steps to warm up over (default: 0).", rich_help_panel=_TRAINING),
-    ] = None,
-    weight_decay: Annotated[
-        float | None, typer.Option(help="AdamW's (default: 0).", rich_help_panel=_TRAINING)
-    ] = None,
-    betas: Annotated[
-        tuple[float, float] | None,
-        typer.Option(help="Adam's (default: 0.9 0.999).", rich_help_panel=_TRAINING),
-    ] = None,
-    clip: Annotated[
-        float | None,
-        typer.Option(
-            help="Greatest norm of the gradient, 0 for any (default: 1).", rich_help_panel=_TRAINING
-        ),
-    ] = None,
-    precision: Annotated[
-        str | None, typer.Option(help="fp32, bf16 or fp16 (default: fp32).", rich_help_panel=_TRAINING)
-    ] = None,
-    patience: Annotated[
-        int | None,
-        typer.Option(help="Stop after so many epochs without a better dev.", rich_help_panel=_TRAINING),
-    ] = None,
-    group_by_length: Annotated[
-        bool | None,
-        typer.Option(
-            "--group-by-length/--no-group-by-length",
-            help="Batches of rows of like length, to save padding (default: no).",
-            rich_help_panel=_TRAINING,
-        ),
-    ] = None,
-    score_batches: Annotated[
-        int | None, typer.Option(help="Batches at most, one pass (default: 1000).", rich_help_panel=_SCORING)
-    ] = None,
-    smooth_batches: Annotated[
-        int | None, typer.Option(help="Batches at most, smoothed (default: 100).", rich_help_panel=_SCORING)
-    ] = None,
-    score_batch_size: Annotated[
-        int | None, typer.Option(help="Rows a batch (default: 16).", rich_help_panel=_SCORING)
-    ] = None,
-    shift: Annotated[
-        float | None, typer.Option(help="λ of Cam-Cut (default: 10).", rich_help_panel=_SCORING)
-    ] = None,
-    noise_std: Annotated[
-        float | None, typer.Option(help="Noise of smoothed scores (default: 0.1).", rich_help_panel=_SCORING)
-    ] = None,
-    paths: Annotated[
-        int | None, typer.Option(help="η, noisy passes a batch (default: 10).", rich_help_panel=_SCORING)
-    ] = None,
-    dropout: Annotated[
-        bool | None,
-        typer.Option(
-            "--dropout/--no-dropout", help="While scoring (default: off).", rich_help_panel=_SCORING
-        ),
-    ] = None,
-    score_precision: Annotated[
-        str | None,
-        typer.Option(help="fp32 or bf16, while scoring (default: fp32).", rich_help_panel=_SCORING),
-    ] = None,
-    score_compile: Annotated[
-        bool | None,
-        typer.Option(
-            "--score-compile/--no-score-compile",
-            help="Score by torch.compile, but for the noisy passes (default: no).",
-            rich_help_panel=_SCORING,
-        ),
-    ] = None,
-    padding: Annotated[
-        bool | None,
-        typer.Option(
-            "--padding/--no-padding",
-            help="Padding counts in the CAM (default: no).",
-            rich_help_panel=_SCORING,
-        ),
-    ] = None,
     shared: Annotated[
         Path | None,
         typer.Option(
@@ -188,9 +41,14 @@ def prune(
         list[str] | None,
         typer.Option(help="Experiment tracker, such as tensorboard.", rich_help_panel=_OUTPUT),
     ] = None,
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Let code that comes with the model run.")
-    ] = False,
+    epochs: Annotated[
+        str | None,
+        typer.Option(
+            help="Short for both: FINETUNE+RETRAIN, such as 3+8.",
+            rich_help_panel="Training (by default the task's own schedule)",
+        ),
+    ] = None,
+    **given: Any,
 ) -> None:
     """Prune a model for a task: fine-tune, score, cut, rewind, retrain, measure, save.
 
@@ -203,9 +61,9 @@ def prune(
       --density 0.15 -o run
 
     The run folder ends with the pruned model (model/), masks.safetensors, history.json and result.json.
-    After an interruption the same command goes on where it stopped.
+    After an interruption the same command goes on where it stopped. With --strategy or --recipe, --help
+    shows the options that these read.
     """
-    arguments = dict(locals())
     from deepcuts.cli.common import print_result, reporter
     from deepcuts.cli.plan import print_plan
     from deepcuts.common.quiet import quiet_libraries
@@ -213,13 +71,15 @@ def prune(
     from deepcuts.runs.run_folder import check_run_folder
 
     say = reporter()
-    arguments["finetune_epochs"], arguments["retrain_epochs"] = _epochs(epochs)
-    source = DataConfig.make(**{name: arguments[name] for name in DataConfig.model_fields})
-    PruneConfig.check_strategy_and_budget(strategy, compression, density, sparsity)
-    say.line(f"loading {model} and {task or train}")
+    settings = {name: value for name, value in given.items() if value not in (None, [])}
+    settings.update(_epochs(epochs))
+    source = DataConfig.make(
+        **{name: settings.pop(name) for name in DataConfig.model_fields if name in settings}
+    )
+    PruneConfig.check_early(settings)
+    say.line(f"loading {settings['model']} and {source.task or source.train}")
     task_data = source.load()
-    settings = {name: arguments[name] for name in PruneConfig.model_fields if name in arguments}
-    config = PruneConfig.make(task_data.task, **{**settings, "data": source})
+    config = PruneConfig.make(task_data.task, **settings, data=source)
     check_run_folder(output, config, overwrite)
     quiet_libraries()
     from deepcuts.runs.stages import prepare
@@ -237,11 +97,41 @@ def prune(
         print_result(result, output)
 
 
-def _epochs(text: str | None) -> tuple[int | None, int | None]:
+def before() -> None:
+    """Stand where the command is listed; `complete` takes its place when it is called."""
+
+
+before.__doc__ = prune.__doc__
+
+
+def complete(arguments: Sequence[str]) -> Callable[..., None]:
+    """The command with all options that are declared now.
+
+    Args:
+        arguments: Its command line; with ``--strategy`` or ``--recipe`` in it, ``--help`` shows the options
+            that these read.
+
+    Raises:
+        InputError: There is no such strategy or recipe.
+    """
+    from deepcuts.cli.options import named, with_options
+    from deepcuts.runs.config import data_options
+    from deepcuts.runs.settings import DATA, SCHEDULED, names_of, panels, shown
+
+    strategy, recipe = named(arguments, "strategy"), named(arguments, "recipe")
+    found = panels()
+    seen = names_of([option for panel in found for option in shown(panel, strategy, recipe)])
+    found = {
+        panel: (*data_options(), *options) if panel == DATA else options for panel, options in found.items()
+    }
+    return with_options(prune, found, shown={*seen, *names_of(data_options())}, undecided=SCHEDULED)
+
+
+def _epochs(text: str | None) -> dict[str, int]:
     """``3+8`` as two numbers."""
     if text is None:
-        return None, None
+        return {}
     parts = text.split("+")
     if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts):
         raise InputError("epochs", text, "it must be two whole numbers, FINETUNE+RETRAIN, such as 3+8")
-    return int(parts[0]), int(parts[1])
+    return {"finetune_epochs": int(parts[0]), "retrain_epochs": int(parts[1])}

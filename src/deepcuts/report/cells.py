@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,10 +12,9 @@ import numpy as np
 from deepcuts.common import tensor_file
 from deepcuts.common.errors import FileFormatError, InputError
 from deepcuts.runs import run_folder
-from deepcuts.runs.config import PruneConfig
 from deepcuts.runs.grid.records import CellRecord
 from deepcuts.runs.saving import RESULT_VERSION
-from deepcuts.scoring.options import ScoringOptions
+from deepcuts.runs.settings import ABOUT, BUDGETS, SCORING, names_of, options_read, panels
 from deepcuts.scoring.strategy import Strategy
 
 Array = np.ndarray[Any, Any]
@@ -34,24 +33,6 @@ PAPER_ORDER = (
     "LayerSmoothGradCAM",
     "LayerSmoothGradCAMShift",
 )
-_SCORING = {field.name for field in fields(ScoringOptions)}
-_RENAMED = {
-    "max_batches": "score_batches",
-    "max_smooth_batches": "smooth_batches",
-    "precision": "score_precision",
-    "compile": "score_compile",
-}
-# What a setting does not consist of: what names a curve and a point on it, and what changes no number.
-_NOT_SETTINGS = {
-    "model",
-    "data",
-    "strategy",
-    "compression",
-    "density",
-    "sparsity",
-    "seed",
-    "trust_remote_code",
-}
 
 
 @dataclass(frozen=True)
@@ -148,9 +129,9 @@ def load_cell(record: CellRecord) -> Cell:
                 f"{record.folder}: its result has format {result.get('format')!r}; this version reads "
                 f"format {RESULT_VERSION}"
             )
-    options = options_read(config)
-    scoring = {_RENAMED.get(name, name) for name in _SCORING} | {"score_batch_size"}
-    setting = {name: value for name, value in config.items() if name not in _NOT_SETTINGS | scoring}
+    options = options_of_scores(config)
+    apart = _apart()
+    setting = {name: value for name, value in config.items() if name not in apart}
     data = config["data"]
     task = result["task"]["name"] if result else data["task"] or Path(data["train"]).stem
     return Cell(
@@ -166,15 +147,18 @@ def load_cell(record: CellRecord) -> Cell:
     )
 
 
-def options_read(config: Mapping[str, Any]) -> dict[str, Any]:
+def options_of_scores(config: Mapping[str, Any]) -> dict[str, Any]:
     """The options of scoring in a configuration that can change its strategy's scores."""
-    strategy = Strategy.parse(str(config["strategy"]))
-    read = [_RENAMED.get(name, name) for name in strategy.reads]
-    if strategy.formula.needs:
-        read.append("score_batch_size")
+    read = options_read(Strategy.parse(str(config["strategy"])))
     # An option that is younger than the configuration was at its default.
-    defaults = PruneConfig.model_fields
-    return {name: config.get(name, defaults[name].default) for name in sorted(read) if name in defaults}
+    defaults = {option.setting: option.default for option in read}
+    return {name: config.get(name, defaults[name]) for name in sorted(defaults)}
+
+
+def _apart() -> set[str]:
+    """What a setting does not consist of: what names a curve and a point on it, and options of scoring."""
+    by_panel = panels()
+    return {"data", "strategy", *BUDGETS, *names_of(by_panel[ABOUT]), *names_of(by_panel[SCORING])}
 
 
 def short_name(name: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from deepcuts.report.cells import Cell, seeds_of, strategy_order
-from deepcuts.runs.config import PruneConfig
+from deepcuts.runs.settings import settings
 
 _T = TypeVar("_T")
 
@@ -154,7 +154,7 @@ def _usual_options(cells: Sequence[Cell]) -> dict[str, Any]:
     for cell in cells:
         for name, value in cell.options.items():
             counts.setdefault(name, Counter())[value] += 1
-    defaults = {name: field.default for name, field in PruneConfig.model_fields.items()}
+    defaults = {name: option.default for name, option in settings().items()}
     return {
         # sorted: of several as frequent ones, none of them the default, always the same
         name: max(sorted(count, key=str), key=lambda value: (count[value], value == defaults[name]))

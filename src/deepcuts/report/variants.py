@@ -11,17 +11,8 @@ from deepcuts.masks.bits import MaskBits
 from deepcuts.report.cells import Cell
 from deepcuts.report.overlaps import compare_masks
 from deepcuts.report.studies import Study
+from deepcuts.runs.settings import settings
 from deepcuts.scoring.strategy import Strategy
-
-#: Option → what it is called in figures.
-TITLES = {
-    "shift": "shift λ",
-    "noise_std": "noise, standard deviation",
-    "paths": "noisy passes a batch, η",
-    "score_batches": "batches scored",
-    "smooth_batches": "batches scored",
-    "score_batch_size": "rows a batch while scoring",
-}
 
 
 @dataclass(frozen=True)
@@ -48,7 +39,7 @@ class OptionStudy:
     @property
     def title(self) -> str:
         """The option's name in figures."""
-        return TITLES.get(self.option, self.option.replace("_", " "))
+        return settings()[self.option].title
 
     def overlaps(self, reference: str) -> dict[Any, list[tuple[float, float]]]:
         """Value → per shared seed, the overlap of kept weights with the reference's mask, and by chance."""

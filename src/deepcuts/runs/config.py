@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from deepcuts.common.errors import InputError
-from deepcuts.masks.budget import Budget, Scope
+from deepcuts.common.options import Option, form_of, options_of
+from deepcuts.masks.budget import Budget
+from deepcuts.runs.fields import complete, validated
+from deepcuts.runs.recipes import recipe_named
+from deepcuts.runs.settings import BUDGETS, SCHEDULED, scoring_options, settings
 from deepcuts.scoring.options import ScoringOptions
 from deepcuts.scoring.strategy import Strategy
 from deepcuts.tasks import Task, TaskData, load_files, load_task
-from deepcuts.training.plan import Decay, Precision, TrainingPlan
-
-_Config = TypeVar("_Config", bound=BaseModel)
+from deepcuts.training.plan import TrainingPlan
 
 
 class DataConfig(BaseModel):
@@ -35,13 +36,17 @@ class DataConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    task: str | None = None
-    data: str | None = None
-    train: str | None = None
-    dev: str | None = None
-    text: tuple[str, ...] = ()
-    label: str | None = None
-    kind: Literal["classification", "regression"] | None = None
+    task: str | None = Field(default=None, description="sst2, cola, stsb or minimal-pairs.")
+    data: str | None = Field(default=None, description="Folder with the GLUE task; else the Hub.")
+    train: str | None = Field(
+        default=None, description="Your own training file: .csv, .tsv, .jsonl, .parquet."
+    )
+    dev: str | None = Field(default=None, description="Your own dev file.")
+    text: tuple[str, ...] = Field(default=(), description="Column with text; repeat for a pair.")
+    label: str | None = Field(default=None, description="Column to predict.")
+    kind: Literal["classification", "regression"] | None = Field(
+        default=None, description="classification or regression; else the labels decide."
+    )
 
     @classmethod
     def make(cls, **given: Any) -> DataConfig:
@@ -50,7 +55,7 @@ class DataConfig(BaseModel):
         Raises:
             InputError: A field's value is not allowed.
         """
-        return _validated(cls, given)
+        return validated(cls, given)
 
     def load(self) -> TaskData:
         """Read and check the data.
@@ -72,50 +77,31 @@ class DataConfig(BaseModel):
         return load_files(Path(self.train), Path(self.dev), self.text, self.label, self.kind)
 
 
+def data_options() -> tuple[Option, ...]:
+    """Where data comes from, the same for every command that reads some, as options."""
+    return tuple(
+        Option(name, default=field.default, help=str(field.description), **form_of(field.annotation))
+        for name, field in DataConfig.model_fields.items()
+    )
+
+
 class PruneConfig(BaseModel):
-    """Everything that can change what a run computes; see ``deepcuts prune --help`` for each in words."""
+    """Everything that can change what a run computes; see ``deepcuts prune --help`` for each in words.
+
+    It has a field for each option that a part of a run declares, see `deepcuts.runs.settings`; one that is
+    registered later is a field of the configurations that are made then.
+
+    Attributes:
+        data: Which task, and where its data is.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    model: str
     data: DataConfig
-    strategy: str
-    compression: float | None = None
-    density: float | None = None
-    sparsity: float | None = None
-    scope: Scope | None = None
-    rewind: Literal["pretrained", "finetuned"] = "pretrained"
-    prunable: tuple[str, ...] | None = None
-    seed: int = 0
 
-    finetune_epochs: int
-    retrain_epochs: int
-    learning_rate: float
-    retrain_learning_rate: float
-    batch_size: int
-    accumulation: int = 1
-    decay: Decay = "constant"
-    warmup: float = 0.0
-    weight_decay: float = 0.0
-    betas: tuple[float, float] = (0.9, 0.999)
-    clip: float = 1.0
-    precision: Precision = "fp32"
-    patience: int | None = None
-    group_by_length: bool = False
-    max_length: int = 128
+    if TYPE_CHECKING:
 
-    score_batches: int = 1000
-    smooth_batches: int = 100
-    score_batch_size: int = 16
-    shift: float = 10.0
-    noise_std: float = 0.1
-    paths: int = 10
-    dropout: bool = False
-    score_precision: Literal["fp32", "bf16"] = "fp32"
-    score_compile: bool = False
-    padding: bool = False
-
-    trust_remote_code: bool = False
+        def __getattr__(self, name: str) -> Any: ...
 
     @classmethod
     def make(cls, task: Task, **given: Any) -> PruneConfig:
@@ -128,16 +114,24 @@ class PruneConfig(BaseModel):
         Raises:
             InputError: A field's value is not allowed.
         """
-        schedule = task.schedule
-        filled: dict[str, Any] = {
-            "finetune_epochs": int(schedule.finetune_epochs),
-            "retrain_epochs": int(schedule.retrain_epochs),
-            "learning_rate": schedule.learning_rate,
-            "batch_size": schedule.batch_size,
-        }
+        filled = {name: getattr(task.schedule, name) for name in SCHEDULED}
         filled.update({name: value for name, value in given.items() if value is not None})
         filled.setdefault("retrain_learning_rate", filled["learning_rate"])
-        return _validated(cls, filled)
+        return cls.read(filled)
+
+    @classmethod
+    def read(cls, saved: Mapping[str, Any]) -> PruneConfig:
+        """A configuration from all that is not at its default, such as what ``config.json`` holds.
+
+        Raises:
+            InputError: A field's value is not allowed.
+        """
+        whole: type[PruneConfig] = complete(PruneConfig, tuple(settings().values()))
+        return validated(whole, saved)
+
+    def __reduce__(self) -> Any:
+        # Its class is made of what is registered, in another process too.
+        return PruneConfig.read, (self.model_dump(),)
 
     @classmethod
     def check_strategy_and_budget(
@@ -162,25 +156,22 @@ class PruneConfig(BaseModel):
         if compression is not None and not (math.isfinite(compression) and compression >= 1):
             raise InputError("compression", compression, "it must be a number, 1 or more")
 
+    @classmethod
+    def check_early(cls, given: Mapping[str, Any]) -> None:
+        """What can be checked of settings before data and model are there.
+
+        Raises:
+            InputError: Strategy or recipe is unknown, or the budget can't be one.
+        """
+        declared = settings()
+        recipe_named(given.get("recipe", declared["recipe"].default))
+        strategy = given.get("strategy", declared["strategy"].default)
+        cls.check_strategy_and_budget(strategy, *(given.get(name) for name in BUDGETS))
+
     @model_validator(mode="after")
     def _check(self) -> PruneConfig:
         self.check_strategy_and_budget(self.strategy, self.compression, self.density, self.sparsity)
-        for name in ("finetune_epochs", "retrain_epochs"):
-            _at_least(name, getattr(self, name), 0)
-        for name in ("batch_size", "accumulation", "score_batch_size", "score_batches", "smooth_batches"):
-            _at_least(name, getattr(self, name), 1)
-        if self.patience is not None:
-            _at_least("patience", self.patience, 1)
-        for name in ("learning_rate", "retrain_learning_rate"):
-            if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
-                raise InputError(name, getattr(self, name), "it must be a number above 0")
-        for name in ("weight_decay", "clip"):
-            if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
-                raise InputError(name, getattr(self, name), "it must be a number, 0 or more")
-        if not all(0 <= beta < 1 for beta in self.betas):
-            raise InputError("betas", self.betas, "both must be from 0 to below 1")
-        if not 0 <= self.warmup < 1:
-            raise InputError("warmup", self.warmup, "it is a share of the steps, from 0 to below 1")
+        recipe_named(self.recipe)
         self.scoring()
         return self
 
@@ -199,17 +190,8 @@ class PruneConfig(BaseModel):
 
     def scoring(self) -> ScoringOptions:
         """The options of scoring."""
-        return ScoringOptions(
-            shift=self.shift,
-            noise_std=self.noise_std,
-            paths=self.paths,
-            dropout=self.dropout,
-            precision=self.score_precision,
-            compile=self.score_compile,
-            padding=self.padding,
-            max_batches=self.score_batches,
-            max_smooth_batches=self.smooth_batches,
-        )
+        given = {option.name: getattr(self, option.setting) for option in scoring_options()}
+        return ScoringOptions(**given)
 
     def finetuning(self) -> TrainingPlan:
         """The plan of the first fine-tuning."""
@@ -219,34 +201,24 @@ class PruneConfig(BaseModel):
         """The plan of the retraining after the cut."""
         return self._plan(self.retrain_epochs, self.retrain_learning_rate)
 
-    def differences(self, other: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
-        """Fields in which a saved configuration differs: name → (saved, this one's)."""
+    def differences(self, saved: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+        """Fields in which a saved configuration differs: name → (saved, this one's).
+
+        A field that the saved one lacks, because it is younger, counts as its default there. One that only
+        the saved one has differs, unless it is None: the choice that reads it is not there now.
+        """
         mine = self.model_dump(mode="json")
+        before = {name: saved.get(name, option.default) for name, option in settings().items()} | dict(saved)
         return {
-            name: (other.get(name), mine.get(name))
-            for name in sorted({*mine, *other})
-            if mine.get(name) != other.get(name)
+            name: (before.get(name), mine.get(name))
+            for name in sorted({*mine, *before})
+            if mine.get(name) != _as_json(before.get(name))
         }
 
     def _plan(self, epochs: int, learning_rate: float) -> TrainingPlan:
-        shared = {field.name for field in fields(TrainingPlan)} - {"epochs", "learning_rate"}
-        return TrainingPlan(epochs, learning_rate, **{name: getattr(self, name) for name in shared})
+        shared = {option.name: getattr(self, option.setting) for option in options_of(TrainingPlan)}
+        return TrainingPlan(epochs, learning_rate, seed=self.seed, **shared)
 
 
-def _validated(kind: type[_Config], given: Mapping[str, Any]) -> _Config:
-    """Make a configuration; pydantic's errors become ours, naming argument, value and what is allowed."""
-    try:
-        return kind(**{name: value for name, value in given.items() if value is not None})
-    except ValidationError as error:
-        first = error.errors()[0]
-        cause = first.get("ctx", {}).get("error")
-        if isinstance(cause, InputError):
-            raise cause from None
-        argument = ".".join(str(part) for part in first["loc"]) or "configuration"
-        message = first["msg"]
-        raise InputError(argument, first["input"], message[:1].lower() + message[1:]) from None
-
-
-def _at_least(name: str, value: int, least: int) -> None:
-    if value < least:
-        raise InputError(name, value, f"it must be {least} or more")
+def _as_json(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from deepcuts.common.options import options_of, setting
+
 Precision = Literal["fp32", "bf16", "fp16"]
 Decay = Literal["constant", "linear"]
 
@@ -27,21 +29,28 @@ class TrainingPlan:
         patience: Stop after so many epochs without a better dev measure; None trains all epochs.
         group_by_length: Whether a batch is drawn from rows of like length, which saves padding.
         seed: Seed of the order of the rows and of dropout.
+
+    Raises:
+        InputError: A value is not allowed.
     """
 
     epochs: int
     learning_rate: float
-    batch_size: int = 16
-    accumulation: int = 1
-    decay: Decay = "constant"
-    warmup: float = 0.0
-    weight_decay: float = 0.0
-    betas: tuple[float, float] = (0.9, 0.999)
-    clip: float = 1.0
-    precision: Precision = "fp32"
-    patience: int | None = None
-    group_by_length: bool = False
+    batch_size: int = setting(16, "Rows a step.", at_least=1)
+    accumulation: int = setting(1, "Batches a step.", at_least=1)
+    decay: Decay = setting("constant", "How the learning rate goes on: constant or linear.")
+    warmup: float = setting(0.0, "Share of steps to warm up over.", at_least=0, below=1)
+    weight_decay: float = setting(0.0, "AdamW's.", at_least=0)
+    betas: tuple[float, float] = setting((0.9, 0.999), "Adam's.", at_least=0, below=1)
+    clip: float = setting(1.0, "Greatest norm of the gradient, 0 for any.", at_least=0)
+    precision: Precision = setting("fp32", "fp32, bf16 or fp16.")
+    patience: int | None = setting(None, "Stop after so many epochs without a better dev.", at_least=1)
+    group_by_length: bool = setting(False, "Batches of rows of like length, to save padding.")
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for option in options_of(TrainingPlan):
+            option.checked(getattr(self, option.name))
 
     def steps(self, rows: int, processes: int = 1) -> int:
         """Optimizer steps over all epochs, for so many training rows on so many processes."""

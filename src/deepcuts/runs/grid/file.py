@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,9 @@ from typing import Any
 import yaml
 
 from deepcuts.common.errors import InputError
-from deepcuts.runs.config import DataConfig, PruneConfig
-
-_DATA = frozenset(DataConfig.model_fields)
-_FIELDS = _DATA | (PruneConfig.model_fields.keys() - {"data"})
-#: Fields whose single value is a list already.
-_LISTS = frozenset({"text", "prunable", "betas"})
-_BUDGETS = frozenset({"compression", "density", "sparsity"})
+from deepcuts.common.options import Option
+from deepcuts.runs.config import data_options
+from deepcuts.runs.settings import BUDGETS, settings
 
 Settings = Mapping[str, Any]
 
@@ -66,8 +62,9 @@ def read_grid(path: Path, **given: Any) -> Grid:
     content = _mapping(_load(path), str(path))
     _check_names(content, {"name", "defaults", "changes", "grids"}, str(path))
     defaults = _mapping(content.get("defaults", {}), "defaults")
-    _check_names(defaults, _FIELDS, "defaults")
-    changes = _read_changes(_mapping(content.get("changes", {}), "changes"))
+    fields = _fields()
+    _check_names(defaults, fields, "defaults")
+    changes = _read_changes(_mapping(content.get("changes", {}), "changes"), fields)
     grids = content.get("grids")
     if not isinstance(grids, list) or not grids:
         raise InputError("grids", grids, "it must be a list of at least one grid")
@@ -75,7 +72,9 @@ def read_grid(path: Path, **given: Any) -> Grid:
     cells = [
         cell
         for index, grid in enumerate(grids)
-        for cell in _cells(_mapping(grid, f"grids[{index}]"), f"grids[{index}]", defaults, changes, overrides)
+        for cell in _cells(
+            _mapping(grid, f"grids[{index}]"), f"grids[{index}]", fields, defaults, changes, overrides
+        )
     ]
     name = content.get("name", path.stem)
     if not isinstance(name, str) or not name or name.startswith(".") or "/" in name:
@@ -93,27 +92,33 @@ def _load(path: Path) -> Any:
         raise InputError("grid", str(path), f"it must be YAML: {error}") from None
 
 
-def _read_changes(content: Settings) -> dict[str, dict[Any, Settings]]:
-    _check_names(content, _FIELDS, "changes")
+def _fields() -> dict[str, Option]:
+    """What a cell may set, by name."""
+    return {**{option.setting: option for option in data_options()}, **settings()}
+
+
+def _read_changes(content: Settings, fields: Mapping[str, Option]) -> dict[str, dict[Any, Settings]]:
+    _check_names(content, fields, "changes")
     found: dict[str, dict[Any, Settings]] = {}
     for field, by_value in content.items():
         found[field] = {}
-        for value, settings in _mapping(by_value, f"changes.{field}").items():
+        for value, changed in _mapping(by_value, f"changes.{field}").items():
             place = f"changes.{field}.{value}"
-            found[field][value] = _mapping(settings, place)
-            _check_names(found[field][value], _FIELDS - {field}, place)
+            found[field][value] = _mapping(changed, place)
+            _check_names(found[field][value], fields.keys() - {field}, place)
     return found
 
 
 def _cells(
     grid: Settings,
     place: str,
+    fields: Mapping[str, Option],
     defaults: Settings,
     changes: Mapping[str, Mapping[Any, Settings]],
     overrides: Settings,
 ) -> Iterator[Settings]:
-    _check_names(grid, _FIELDS, place)
-    axes = {name: _axis(name, value, place) for name, value in grid.items()}
+    _check_names(grid, fields, place)
+    axes = {name: _axis(fields[name], value, place) for name, value in grid.items()}
     for values in itertools.product(*axes.values()):
         own = dict(zip(axes, values, strict=True))
         chosen = _merged(defaults, own)
@@ -123,18 +128,18 @@ def _cells(
         yield _merged(_merged(_merged(defaults, changed), own), overrides)
 
 
-def _axis(name: str, value: Any, place: str) -> Sequence[Any]:
-    """The values that a field takes in a grid."""
-    is_axis = isinstance(value, list) and (name not in _LISTS or any(isinstance(one, list) for one in value))
+def _axis(field: Option, value: Any, place: str) -> Sequence[Any]:
+    """The values that a field takes in a grid; one that holds several lists lists of them."""
+    is_axis = isinstance(value, list) and (field.count == 1 or any(isinstance(one, list) for one in value))
     values = value if is_axis else [value]
     if not values:
-        raise InputError(f"{place}.{name}", value, "it must list at least one value")
+        raise InputError(f"{place}.{field.setting}", value, "it must list at least one value")
     return values
 
 
 def _merged(below: Settings, above: Settings) -> dict[str, Any]:
     """Settings with others on top; a budget on top takes the place of a budget of another kind."""
-    budgets = _BUDGETS if _BUDGETS & above.keys() else frozenset()
+    budgets = BUDGETS if above.keys() & set(BUDGETS) else ()
     return {**{name: value for name, value in below.items() if name not in budgets}, **above}
 
 
@@ -144,7 +149,7 @@ def _mapping(value: Any, place: str) -> dict[Any, Any]:
     return value
 
 
-def _check_names(content: Mapping[Any, Any], allowed: set[str] | frozenset[str], place: str) -> None:
+def _check_names(content: Mapping[Any, Any], allowed: Collection[str], place: str) -> None:
     for name in content:
         if name not in allowed:
             near = difflib.get_close_matches(str(name), allowed, n=3) or sorted(allowed)

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
+from deepcuts.runs.settings import BUDGETS, SCHEDULED, names_of, panels, training_options
+
 _ALWAYS = ("model", "task", "strategy")
-_BUDGETS = ("compression", "density", "sparsity")
 
 
 @dataclass(frozen=True)
@@ -38,38 +39,32 @@ def label_cells(configs: Sequence[Mapping[str, Any]]) -> list[Label]:
     for fields in flat:
         for name, value in fields.items():
             counts.setdefault(name, Counter())[json.dumps(value)] += 1
+    told = _told()
     usual = {name: count.most_common(1)[0][0] for name, count in counts.items()}
     return [
-        _label(fields, usual, {name for name, count in counts.items() if len(count) > 1}) for fields in flat
+        _label(fields, usual, {name for name, count in counts.items() if len(count) > 1}, told)
+        for fields in flat
     ]
 
 
-def _label(fields: Mapping[str, Any], usual: Mapping[str, str], differing: set[str]) -> Label:
+def _label(fields: Mapping[str, Any], usual: Mapping[str, str], differing: set[str], told: set[str]) -> Label:
     named = [PurePath(str(fields[name])).name for name in _ALWAYS if name in differing or name == "strategy"]
-    apart = {*_ALWAYS, *_BUDGETS, "seed", "data"}
+    apart = {*_ALWAYS, *BUDGETS, "seed", "data"}
     # A schedule that goes with the task, as the file's `changes` say, names nothing new.
     others = [
         f"{name} {fields[name]}"
         for name in sorted(differing - apart)
-        if json.dumps(fields[name]) != usual[name] and name in _TOLD
+        if json.dumps(fields[name]) != usual[name] and name in told
     ]
-    budget = next(name for name in _BUDGETS if fields[name] is not None)
+    budget = next(name for name in BUDGETS if fields[name] is not None)
     return Label(" ".join([*named, *others]), f"{budget} {fields[budget]:g}", int(fields["seed"]))
 
 
-#: Settings that are studied; others follow from model and task in most grids.
-_TOLD = frozenset(
-    {"scope", "rewind", "shift", "noise_std", "paths", "dropout", "padding", "score_precision"}
-    | {
-        "score_compile",
-        "retrain_epochs",
-        "score_batches",
-        "smooth_batches",
-        "score_batch_size",
-        "retrain_learning_rate",
-        "prunable",
-    }
-)
+def _told() -> set[str]:
+    """Settings that are studied; those of the dense model follow from model and task in most grids."""
+    every = names_of([option for options in panels().values() for option in options])
+    dense = {*names_of(training_options()), *SCHEDULED} - {"retrain_epochs"}
+    return every - dense
 
 
 def _data(source: Mapping[str, Any]) -> dict[str, Any]:

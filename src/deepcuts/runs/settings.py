@@ -1,0 +1,151 @@
+"""Everything that can be set for a run: the options that its parts declare, found rather than listed.
+
+The configuration, the command line of ``prune``, grid files, the dry run, reports and stored identities are
+all derived from what stands here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Any
+
+from deepcuts.common.options import Option, options_of
+from deepcuts.runs.recipes import recipe_named, recipes
+from deepcuts.scoring.strategy import Strategy
+from deepcuts.training.plan import TrainingPlan
+
+ABOUT = "Options"
+DATA = "Task and data"
+CUT = "What is cut"
+TRAINING = "Training (by default the task's own schedule)"
+SCORING = "Scoring"
+
+#: The ways to say how much is kept.
+BUDGETS = ("compression", "density", "sparsity")
+#: What a task's own schedule says unless it is given.
+SCHEDULED = ("finetune_epochs", "retrain_epochs", "learning_rate", "batch_size")
+
+_MODEL = Option("model", str, ..., "Folder, name on the Hub, or 'minilm' (packaged in the extra 'demo').")
+_ABOUT = (
+    _MODEL,
+    Option("seed", int, 0, "Seed of everything random.", at_least=0, at_most=2**32 - 1),
+    Option("trust_remote_code", bool, False, "Let code that comes with the model run."),
+)
+_CUT = (
+    Option("strategy", str, "LayerGradCAMShift", "See 'deepcuts strategies'."),
+    # Their bounds are checked where budgets are made.
+    Option("compression", float, None, "Parameters before / after, whole model."),
+    Option("density", float, None, "Share of prunable weights to keep."),
+    Option("sparsity", float, None, "Share of prunable weights to cut."),
+    Option(
+        "scope",
+        str,
+        None,
+        "tensor or global, instead of the strategy's own.",
+        choices=("tensor", "global"),
+    ),
+    Option(
+        "prunable",
+        str,
+        None,
+        "Names of parameters to cut, with wildcards; repeatable.",
+        count=None,
+    ),
+    Option("recipe", str, "paper", "The order of steps: {recipes}."),
+)
+_LENGTH = Option("max_length", int, 128, "Tokens of a row at most.", at_least=8)
+_ROWS = Option("score_batch_size", int, 16, "Rows a batch.", at_least=1, title="rows a batch while scoring")
+
+
+def panels() -> dict[str, tuple[Option, ...]]:
+    """The options of a run's configuration, by the heading that ``--help`` shows them under.
+
+    The data's own, see `deepcuts.runs.data.DataConfig`, are not among them.
+    """
+    found: dict[str, list[Option]] = {ABOUT: [], CUT: [], DATA: [], TRAINING: [], SCORING: []}
+    declared = [
+        (ABOUT, _ABOUT),
+        (CUT, _cut()),
+        (DATA, (_LENGTH,)),
+        *((TRAINING, recipe.options) for recipe in recipes().values()),
+        (TRAINING, training_options()),
+        (SCORING, (*scoring_options(), _ROWS)),
+    ]
+    known: dict[str, Option] = {}
+    for panel, options in declared:
+        for option in options:
+            if option.setting not in known:
+                known[option.setting] = option
+                found.setdefault(option.panel or panel, []).append(option)
+            elif known[option.setting] != option:
+                raise ValueError(f"two options named {option.setting!r} are declared in different ways")
+    return {panel: tuple(options) for panel, options in found.items()}
+
+
+def settings() -> dict[str, Option]:
+    """The same by their names in a configuration."""
+    return {option.setting: option for options in panels().values() for option in options}
+
+
+def training_options() -> tuple[Option, ...]:
+    """The options of every training of a run; how long and how fast is the recipe's."""
+    return tuple(
+        replace(option, default=None) if option.setting in SCHEDULED else option
+        for option in options_of(TrainingPlan)
+    )
+
+
+def options_read(strategy: Strategy) -> list[Option]:
+    """The options of scoring that can change what a strategy finds."""
+    read = [option for option in scoring_options() if option.name in strategy.reads]
+    return [*read, _ROWS] if strategy.formula.needs else read
+
+
+def names_of(options: Collection[Option]) -> set[str]:
+    """Their names in a configuration."""
+    return {option.setting for option in options}
+
+
+def shown(panel: str, strategy: str | None, recipe: str | None) -> list[Option]:
+    """The options that ``--help`` shows under a heading: those that the named choices read."""
+    options = list(panels()[panel])
+    if strategy is not None:
+        unread = names_of((*scoring_options(), _ROWS)) - names_of(options_read(Strategy.parse(strategy)))
+        options = [option for option in options if option.setting not in unread]
+    if recipe is not None:
+        others = names_of([option for one in recipes().values() for option in one.options])
+        unread = others - names_of(recipe_named(recipe).options)
+        options = [option for option in options if option.setting not in unread]
+    return options
+
+
+def _cut() -> tuple[Option, ...]:
+    listed = "; ".join(f"{name}: {recipe.help}" for name, recipe in recipes().items())
+    return tuple(replace(option, help=option.help.format(recipes=listed)) for option in _CUT)
+
+
+def scoring_options() -> tuple[Option, ...]:
+    """The options of all scores; a run scores on a thousand batches at most unless it is told otherwise."""
+    most: dict[str, Any] = {"score_batches": 1000, "smooth_batches": 100}
+    return tuple(replace(option, default=most.get(option.setting, option.default)) for option in _scoring())
+
+
+def _scoring() -> tuple[Option, ...]:
+    return (
+        Option("max_batches", int, None, "Batches at most, one pass.", at_least=1, setting="score_batches",
+               title="batches scored"),
+        Option("max_smooth_batches", int, None, "Batches at most, smoothed.", at_least=1,
+               setting="smooth_batches", title="batches scored"),
+        Option("shift", float, 10.0, "λ of Cam-Cut.", symbol="λ"),
+        Option("noise_std", float, 0.1, "Noise of smoothed scores.", at_least=0,
+               title="noise, standard deviation"),
+        Option("paths", int, 10, "η, noisy passes a batch.", symbol="η", at_least=1,
+               title="noisy passes a batch, η"),
+        Option("dropout", bool, False, "While scoring."),
+        Option("precision", str, "fp32", "fp32 or bf16, while scoring.", choices=("fp32", "bf16"),
+               setting="score_precision"),
+        Option("compile", bool, False, "Score by torch.compile, but for the noisy passes.",
+               setting="score_compile"),
+        Option("padding", bool, False, "Padding counts in the CAM."),
+    )  # fmt: skip
