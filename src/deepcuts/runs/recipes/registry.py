@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from deepcuts.common import plugins
 from deepcuts.common.errors import InputError
 from deepcuts.common.options import Option
 
@@ -65,7 +66,8 @@ def recipe(
 
 
 def recipes() -> dict[str, Recipe]:
-    """All recipes by name, in the order in which they were registered."""
+    """All recipes by name, those of plugins too, in the order in which they were registered."""
+    plugins.load()
     return dict(_REGISTRY)
 
 
