@@ -13,8 +13,8 @@ from typing import Any
 
 from benchmarks.memory import peak_bytes
 from benchmarks.shapes import batch_of, model_of
-from benchmarks.timing import clock
 from deepcuts import score
+from deepcuts.common.timing import clock
 
 STRATEGIES = ["LayerMagGrad", "LayerGradCAMShift"]
 ROWS, TOKENS = 2, 16

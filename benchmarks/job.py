@@ -14,8 +14,8 @@ from typing import Any
 
 import torch
 
-from benchmarks.timing import clock
 from deepcuts.common.quiet import quiet_libraries
+from deepcuts.common.timing import clock
 from deepcuts.runs.config import DataConfig, PruneConfig
 
 

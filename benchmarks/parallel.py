@@ -14,8 +14,8 @@ from itertools import islice, repeat
 import torch
 
 from benchmarks.shapes import batch_of, model_of
-from benchmarks.timing import clock
 from deepcuts import score
+from deepcuts.common.timing import clock
 
 
 def measure_parallel(batches: int = 40, tokens: int = 32) -> dict[str, float]:

@@ -27,10 +27,11 @@ from rich.table import Table
 from benchmarks.shapes import CONFIGS, model_of
 from deepcuts import Budget, Masks, apply_masks, score, select
 from deepcuts.common.quiet import quiet_libraries
+from deepcuts.common.timing import Timing, in_turns
 from deepcuts.deploy.bench.facts import facts
 from deepcuts.deploy.bench.files import Files
+from deepcuts.deploy.bench.shape import Shape
 from deepcuts.deploy.bench.subject import Subject
-from deepcuts.deploy.bench.timing import Shape, Timing, in_turns
 from deepcuts.deploy.bench.variants import REFERENCE, VARIANTS, Setting
 from deepcuts.models.loading import load_tokenizer
 
@@ -102,7 +103,7 @@ def measure(
         batch = sparse.subject.batch(shape)
         runs = {name: partial(runner, batch) for name, runner in runners.items()}
         few = max(3, turns // 3) if shape.rows * shape.tokens > LARGE else turns
-        timings = in_turns(runs, few)
+        timings = {name: Timing.of(seconds) for name, seconds in in_turns(runs, few).items()}
         found[str(shape)] = {name: _as_json(one, timings[REFERENCE]) for name, one in timings.items()}
     return found
 

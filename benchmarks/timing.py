@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import statistics
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
-import torch
+from deepcuts.common import timing
+from deepcuts.common.timing import clock
 
 _Batch = TypeVar("_Batch")
 
@@ -56,28 +56,16 @@ class Timed:
         return f"{self.ratio:.2f} ({self.low:.2f}–{self.high:.2f})"
 
 
-def clock() -> float:
-    """Now, in seconds, once the device has done all that it was given."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.perf_counter()
-
-
 def in_turns(things: Mapping[str, Callable[[], object]], turns: int, warm_up: int = 1) -> dict[str, Timed]:
     """Time several things in turns; the first is what the others are compared with.
 
     Args:
-        things: Name → what is done; each is done unmeasured before.
+        things: Name → what is done.
         turns: How often each is measured.
-        warm_up: Turns before that; 0 for things that take so long that the first time is like any other.
+        warm_up: How often each is done before that; 0 for things that take so long that the first time is
+            like any other.
     """
-    times: dict[str, list[float]] = {name: [] for name in things}
-    for turn in range(turns + warm_up):
-        for name, do in things.items():
-            started = clock()
-            do()
-            if turn >= warm_up:
-                times[name].append(clock() - started)
+    times = timing.in_turns(things, turns, warm_up=warm_up, settle=0)
     base = next(iter(times.values()))
     return {name: Timed.of(own, base) for name, own in times.items()}
 

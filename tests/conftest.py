@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterator
 
 import pytest
@@ -24,6 +26,10 @@ settings.register_profile(
 )
 settings.load_profile("deepcuts")
 torch.set_num_threads(1)
+
+# What is measured on this machine in tests stays out of the user's cache folder; subprocesses see it too.
+_cache = tempfile.TemporaryDirectory(prefix="deepcuts-tests-")
+os.environ["DEEPCUTS_CACHE"] = _cache.name
 
 
 @pytest.fixture

@@ -33,6 +33,9 @@ def test_pairs_through_a_pipe_by_the_sparse_runtime_from_a_packed_file(run: Path
     done = predict(tmp_path / "packed", "--pair", "--runtime", "sparse", "--batch-size", 1, given=lines)
     assert done.returncode == 0, done.stderr
     rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert "pruned layers run sparse by the kernel" in done.stderr
+    assert "as asked: " in done.stderr
+    assert done.stderr.count("\n") == 1
     assert [(row["text"], row["pair"]) for row in rows] == PAIRS
     model, tokenizer = load_finetuned(str(run))
     for row, pair in zip(rows, PAIRS, strict=True):

@@ -80,7 +80,7 @@ def bench(
     Example:  deepcuts bench run --shape 1x64 --shape 8x128
     """
     arguments = dict(locals())
-    from deepcuts.deploy.bench.timing import Shape, check_turns
+    from deepcuts.deploy.bench.shape import Shape, check_turns
     from deepcuts.deploy.bench.variants import check_names
 
     if output is not None and output.exists():

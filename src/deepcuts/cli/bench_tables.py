@@ -6,7 +6,7 @@ import typer
 
 from deepcuts.cli.common import measure_cells, print_table
 from deepcuts.deploy.bench.results import Bench, Result
-from deepcuts.deploy.bench.timing import Shape
+from deepcuts.deploy.bench.shape import Shape
 
 
 def print_bench(run: str, found: Bench) -> None:

@@ -47,9 +47,11 @@ def predict(
     quiet_libraries()
     from deepcuts.deploy.export.source import load_pruned
     from deepcuts.deploy.prediction import for_inference, predict_texts
+    from deepcuts.deploy.runtime import choices_of
 
     loaded, tokenizer = load_pruned(model, trust_remote_code=trust_remote_code)
     ready = for_inference(loaded, runtime)  # type: ignore[arg-type]
+    typer.echo(f"runtime: {choices_of(ready) or 'all layers run dense'}", err=True)
     for found in predict_texts(ready, tokenizer, texts, batch_size=batch_size, max_length=max_length):
         typer.echo(json.dumps(found.as_json(), ensure_ascii=False))
 

@@ -35,7 +35,7 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": packages,
         "platform": platform.platform(),
-        "processor": _processor(),
+        "processor": processor(),
         "threads": torch.get_num_threads(),
         "processes": int(os.environ.get("WORLD_SIZE", "1")),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
@@ -68,7 +68,8 @@ def _is_dirty() -> bool | None:
     return None if status is None else bool(status)
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The processor's name; empty where the system does not tell."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

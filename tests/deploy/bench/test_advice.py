@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from deepcuts.common.timing import Timing
 from deepcuts.deploy.bench.advice import advice, fault
 from deepcuts.deploy.bench.results import Result
-from deepcuts.deploy.bench.timing import Shape, Timing
+from deepcuts.deploy.bench.shape import Shape
 
 SHORT, LONG = Shape(1, 32), Shape(16, 128)
 

@@ -20,9 +20,9 @@ from deepcuts.deploy.bench import run as run_module
 from deepcuts.deploy.bench import variants
 from deepcuts.deploy.bench.results import Bench
 from deepcuts.deploy.bench.run import BenchOptions, bench
-from deepcuts.deploy.bench.timing import Shape
+from deepcuts.deploy.bench.shape import Shape
 from deepcuts.deploy.bench.variants import REFERENCE, VARIANTS, Batch, Runner, Setting
-from deepcuts.deploy.runtime import loading
+from deepcuts.deploy.runtime import choices
 from deepcuts.tasks import TaskData
 from deepcuts.tasks.encoding import encode
 from deepcuts.training.evaluation import evaluate
@@ -65,7 +65,7 @@ def by_name(found: Bench) -> dict[str, Any]:
 
 
 def test_everything_is_measured(home: Path, data: TaskData, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "break_even", lambda *_: 1.0)
+    monkeypatch.setattr(choices, "break_even", lambda *_: 1.0)
     threads = torch.get_num_threads()
     found = bench(str(home / "run"), data, options=torch_only())
     assert [one.name for one in found.results] == [REFERENCE, "dense-bf16", "sparse-fp32"]
@@ -88,6 +88,11 @@ def test_everything_is_measured(home: Path, data: TaskData, monkeypatch: pytest.
     assert torch.get_num_threads() == threads
     told = json.loads(json.dumps(found.as_json(), allow_nan=False))
     assert told["results"][2]["timings"]["2x5"]["turns"] == 3
+    decided = told["results"][2]["choices"]
+    assert decided["sparse"] > decided["dense"] == 0
+    assert set(decided["break_even"].values()) == {1.0}
+    assert decided["measured"]
+    assert told["results"][0]["choices"] is None
 
 
 def test_a_fast_but_wrong_variant_shows(

@@ -16,10 +16,10 @@ from deepcuts.common.errors import DeepcutsError, InputError
 from deepcuts.deploy.bench import files as files_module
 from deepcuts.deploy.bench import variants
 from deepcuts.deploy.bench.files import Files
+from deepcuts.deploy.bench.shape import Shape
 from deepcuts.deploy.bench.subject import Subject, load_subject
-from deepcuts.deploy.bench.timing import Shape
 from deepcuts.deploy.bench.variants import REFERENCE, VARIANTS, Setting, check_names, chosen
-from deepcuts.deploy.runtime import SparseLinear, loading, sparsify
+from deepcuts.deploy.runtime import SparseLinear, choices, loading, sparsify
 from deepcuts.models.heads import bound_output
 
 # Largest difference of outputs between 0 and 5, by what a variant rounds.
@@ -48,7 +48,7 @@ def test_outputs_are_the_models(
     variant = VARIANTS[name]
     if variant.missing() is not None:
         pytest.skip(variant.missing())
-    monkeypatch.setattr(loading, "break_even", lambda *_: 1.0)  # here every layer is sparse
+    monkeypatch.setattr(choices, "break_even", lambda *_: 1.0)  # here every layer is sparse
     run = variant.load(files.folder(variant.files), Setting("cpu", 1))
     assert not run.notes
     for shape in (Shape(3, 9), Shape(1, 5)):
@@ -89,7 +89,7 @@ def test_the_sparse_variants_are_built_as_sparsify_builds_them(
 
 
 def test_that_no_layer_is_sparse_is_said(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "break_even", lambda *_: -1.0)
+    monkeypatch.setattr(choices, "break_even", lambda *_: -1.0)
     run = VARIANTS["sparse-fp32"].load(files.folder("sparse-fp32"), Setting("cpu", 1))
     assert run.notes == ("every layer is faster dense on this machine, so none is sparse",)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from models import tiny, tiny_batches
 from torch import Tensor, nn
 from transformers import AttentionInterface
 
-from deepcuts.deploy.runtime import attention, break_even, kernel, sparsify
+from deepcuts.deploy.runtime import attention, kernel, sparsify
 
 
 def tensors(
@@ -186,7 +187,7 @@ def test_without_a_kernel_attention_is_pytorchs(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("faster", [True, False])
 def test_unless_told_otherwise_the_faster_one_is_taken(faster: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attention, "_is_faster", lambda *_: faster)
-    monkeypatch.setattr("deepcuts.deploy.runtime.conversion.break_even", lambda *_: 1.0)
+    monkeypatch.setattr("deepcuts.deploy.runtime.choices.break_even", lambda *_: 1.0)
     switched = sparsify(pruned("bert", hidden_size=32)).config._attn_implementation != "sdpa"
     assert switched == faster
 
@@ -195,10 +196,18 @@ def test_which_is_faster_is_measured(
     kernels: dict[str, kernel.Kernel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = next(iter(kernels.values()))
-    seconds = iter(range(10**6))
-    monkeypatch.setattr(break_even.time, "perf_counter", lambda: next(seconds) ** 2.0)
-    # Each interval is longer than the one before it, so what comes second in a turn is slower.
-    assert not attention._is_faster.__wrapped__(2, 16, "float32", 1, run)
+    monkeypatch.setattr(attention, "recall", lambda question, measure: measure())
+
+    def fastest(contenders: dict[str, Callable[[], torch.Tensor]]) -> dict[str, float]:
+        dense, own = (contenders[name]() for name in ("PyTorch", "kernel"))
+        torch.testing.assert_close(own.transpose(1, 2), dense, rtol=1e-4, atol=1e-5)
+        return seconds
+
+    monkeypatch.setattr(attention, "fastest", fastest)
+    seconds = {"PyTorch": 1.0, "kernel": 2.0}
+    assert not attention._is_faster(2, 16, "float32", run)
+    seconds = {"PyTorch": 2.0, "kernel": 1.0}
+    assert attention._is_faster(2, 16, "float32", run)
 
 
 def test_transformers_knows_both_precisions() -> None:

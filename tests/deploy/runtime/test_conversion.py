@@ -14,7 +14,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipe
 
 from deepcuts.architectures.parameters import ARCHITECTURES, prunable_parameters
 from deepcuts.common.errors import InputError
-from deepcuts.deploy.runtime import SparseLinear, conversion, sparsify
+from deepcuts.deploy.runtime import SparseLinear, choices, sparsify
 
 
 def prune(model: Any, density: float, seed: int = 0) -> Any:
@@ -93,7 +93,7 @@ def test_without_a_limit_the_measured_one_decides(monkeypatch: pytest.MonkeyPatc
         asked.append((shape, precision, dense_type))
         return {(8, 8): 0.4, (16, 8): 0.6}[shape]
 
-    monkeypatch.setattr(conversion, "break_even", measured)
+    monkeypatch.setattr(choices, "break_even", measured)
     assert set(sparse_layers(sparsify(model, precision="bfloat16"))) == {"1"}
     assert asked == [((8, 8), "bfloat16", torch.float32), ((16, 8), "bfloat16", torch.float32)]
 

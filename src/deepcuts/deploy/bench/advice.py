@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from deepcuts.deploy.bench.results import Result
-from deepcuts.deploy.bench.timing import Shape
+from deepcuts.deploy.bench.shape import Shape
 
 
 def fault(

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from deepcuts.common.timing import Timing
 from deepcuts.deploy.bench.memory import Memory
-from deepcuts.deploy.bench.timing import Shape, Timing
+from deepcuts.deploy.bench.shape import Shape
 
 
 @dataclass
@@ -26,6 +27,7 @@ class Result:
         skipped: Why it could not be run at all.
         fault: Why it must not be used, though it runs.
         notes: What else there is to say.
+        choices: Which layers run sparse and why, for the sparse runtime; see `deepcuts.runtime.Choices`.
     """
 
     name: str
@@ -39,13 +41,14 @@ class Result:
     skipped: str | None = None
     fault: str | None = None
     notes: list[str] = field(default_factory=list)
+    choices: Mapping[str, Any] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """All of it."""
         return {
             **{name: value for name, value in vars(self).items() if name not in ("memory", "timings")},
             "memory": asdict(self.memory) if self.memory else None,
-            "timings": {str(shape): timing.as_json(shape) for shape, timing in self.timings.items()},
+            "timings": {str(shape): _as_json(timing, shape) for shape, timing in self.timings.items()},
         }
 
 
@@ -85,3 +88,15 @@ class Bench:
             "shapes": [str(shape) for shape in self.shapes],
             "results": [result.as_json() for result in self.results],
         }
+
+
+def _as_json(timing: Timing, shape: Shape) -> dict[str, Any]:
+    """Milliseconds a batch, and the texts and tokens of such batches in a second."""
+    return {
+        "median_ms": 1e3 * timing.median,
+        "low_quarter_ms": 1e3 * timing.low,
+        "high_quarter_ms": 1e3 * timing.high,
+        "turns": timing.turns,
+        "texts_per_second": shape.rows / timing.median,
+        "tokens_per_second": shape.rows * shape.tokens / timing.median,
+    }

@@ -16,13 +16,14 @@ from torch import Tensor
 
 from deepcuts.common.errors import DeepcutsError, InputError, brief
 from deepcuts.common.progress import Reporter
+from deepcuts.common.timing import Timing, in_turns
 from deepcuts.deploy.bench.advice import advice, fault
 from deepcuts.deploy.bench.facts import facts
 from deepcuts.deploy.bench.files import Files
 from deepcuts.deploy.bench.memory import measure_memory
 from deepcuts.deploy.bench.results import Bench, Result
+from deepcuts.deploy.bench.shape import Shape, check_turns
 from deepcuts.deploy.bench.subject import load_subject
-from deepcuts.deploy.bench.timing import Shape, check_turns, in_turns
 from deepcuts.deploy.bench.variants import REFERENCE, Batch, Runner, Setting, Variant, chosen
 from deepcuts.models.loading import check_fits
 from deepcuts.tasks import TaskData, measure
@@ -167,6 +168,7 @@ def _prepare(
         result.skipped = brief(error)
         return result, None
     result.notes.extend(runner.notes)
+    result.choices = runner.choices
     if inputs is not None:
         try:
             result.memory = measure_memory(variant.name, folder, inputs, setting)
@@ -234,7 +236,7 @@ def _time(
             found = in_turns(runs, turns, advance=advance)
             for result in results:
                 if result.name in found:
-                    result.timings[shape] = found[result.name]
+                    result.timings[shape] = Timing.of(found[result.name])
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from deepcuts.common.errors import InputError
-from deepcuts.deploy.bench.timing import Shape
+from deepcuts.deploy.bench.shape import Shape
 from deepcuts.deploy.export.dense_runtimes import input_names
 from deepcuts.deploy.export.source import load_pruned, load_source
 from deepcuts.masks.masks import Masks

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +12,25 @@ from torch import Tensor, nn
 
 from deepcuts.deploy.bench.cuda_graphs import with_graphs
 from deepcuts.deploy.bench.variants import Batch, Runner, Setting
-from deepcuts.deploy.runtime import SparseLinear
+from deepcuts.deploy.runtime import choices_of
 from deepcuts.deploy.runtime import load as load_sparse
 from deepcuts.deploy.runtime.kernel import Precision
 from deepcuts.models.loading import load_trained
 
 
-def runner(model: nn.Module, device: str = "cpu", notes: tuple[str, ...] = ()) -> Runner:
+def runner(
+    model: nn.Module,
+    device: str = "cpu",
+    notes: tuple[str, ...] = (),
+    choices: Mapping[str, Any] | None = None,
+) -> Runner:
     """A way to run a model as it is.
 
     Args:
         model: On the device, in evaluation mode.
         device: Where inputs go.
         notes: See `deepcuts.deploy.bench.variants.Runner`.
+        choices: Likewise.
     """
 
     @torch.inference_mode()
@@ -33,7 +39,7 @@ def runner(model: nn.Module, device: str = "cpu", notes: tuple[str, ...] = ()) -
         logits: Tensor = model(**inputs).logits
         return logits.float().cpu().numpy()
 
-    return Runner(run, notes)
+    return Runner(run, notes, choices)
 
 
 def _dense(folder: Path, setting: Setting, dtype: torch.dtype) -> nn.Module:
@@ -56,9 +62,10 @@ def _sparse(precision: Precision) -> Callable[[Path, Setting], Runner]:
             setting.threads
         )  # before loading: which layers are sparse is measured with them
         model = load_sparse(folder, precision=precision, trust_remote_code=setting.trust_remote_code)
-        if any(isinstance(module, SparseLinear) for module in model.modules()):
-            return runner(model)
-        return runner(model, notes=("every layer is faster dense on this machine, so none is sparse",))
+        choices = choices_of(model)
+        assert choices is not None
+        none = () if choices.sparse else ("every layer is faster dense on this machine, so none is sparse",)
+        return runner(model, notes=none, choices=choices.as_json())
 
     return load
 

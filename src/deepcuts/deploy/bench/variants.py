@@ -30,10 +30,12 @@ class Runner:
     Attributes:
         compute: Does it.
         notes: What there is to say of the loaded model, each without a full stop.
+        choices: What was decided by speed when it was loaded, JSON-able; None if nothing was.
     """
 
     compute: Callable[[Batch], np.ndarray[Any, Any]]
     notes: tuple[str, ...] = ()
+    choices: Mapping[str, Any] | None = None
 
     def __call__(self, batch: Batch) -> np.ndarray[Any, Any]:
         """The logits of a batch."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from deepcuts.deploy.runtime.choices import Choices, choices_of
 from deepcuts.deploy.runtime.conversion import sparsify
 from deepcuts.deploy.runtime.loading import load
 from deepcuts.deploy.runtime.sparse_linear import SparseLinear
 
-__all__ = ["SparseLinear", "load", "sparsify"]
+__all__ = ["Choices", "SparseLinear", "choices_of", "load", "sparsify"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,8 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deepcuts.deploy.runtime import kernel
-from deepcuts.deploy.runtime.break_even import median_seconds
-from deepcuts.deploy.runtime.kernel import PRECISIONS, Precision
+from deepcuts.deploy.runtime.break_even import fastest
+from deepcuts.deploy.runtime.kernel import PRECISIONS, Kernel, Precision
+from deepcuts.deploy.runtime.measured import recall
 
 #: Features of a head must be a multiple of this.
 FEATURE_UNIT = 16
@@ -37,7 +38,8 @@ def use_kernel_attention(model: nn.Module, precision: Precision, *, measure: boo
     """
     config: Any = getattr(model, "config", None)
     switch: Any = getattr(model, "set_attn_implementation", None)
-    if switch is None or getattr(config, "_attn_implementation", None) != "sdpa" or kernel.chosen() is None:
+    run = kernel.chosen()
+    if switch is None or getattr(config, "_attn_implementation", None) != "sdpa" or run is None:
         return False
     heads = getattr(config, "num_attention_heads", None)
     size = getattr(config, "hidden_size", None)
@@ -48,8 +50,7 @@ def use_kernel_attention(model: nn.Module, precision: Precision, *, measure: boo
         or size // heads % FEATURE_UNIT
     ):
         return False
-    run = kernel.chosen()
-    if measure and not _is_faster(heads, size // heads, precision, torch.get_num_threads(), run):
+    if measure and not _is_faster(heads, size // heads, precision, run):
         return False
     register()
     switch(_name(precision))
@@ -149,20 +150,20 @@ def _known(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> bo
     )
 
 
-@cache
-def _is_faster(
-    heads: int, features: int, precision: Precision, threads: int, run: kernel.Kernel | None
-) -> bool:
-    # What the result depends on is in the arguments, though not all of them are read.
-    assert run is not None
+def _is_faster(heads: int, features: int, precision: Precision, run: Kernel) -> bool:
+    question = {"attention": [heads, features], "precision": precision, "tokens": _TOKENS}
+    return recall(question, lambda: _share_of_pytorchs_time(heads, features, precision, run)) < 1
+
+
+def _share_of_pytorchs_time(heads: int, features: int, precision: Precision, run: Kernel) -> float:
     generator = torch.Generator().manual_seed(0)
     shape = (1, _TOKENS, heads, features)
     with torch.inference_mode():
         query, key, value = (torch.randn(shape, generator=generator).transpose(1, 2) for _ in range(3))
-        dense, own = median_seconds(
-            [
-                lambda: F.scaled_dot_product_attention(query, key, value),
-                lambda: run.attend(query, key, value, None, features**-0.5, precision),
-            ]
+        seconds = fastest(
+            {
+                "PyTorch": lambda: F.scaled_dot_product_attention(query, key, value),
+                "kernel": lambda: run.attend(query, key, value, None, features**-0.5, precision),
+            }
         )
-    return own < dense
+    return seconds["kernel"] / seconds["PyTorch"]

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import copy
-import logging
 from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
 from deepcuts.common.errors import InputError
-from deepcuts.deploy.runtime.break_even import break_even
+from deepcuts.deploy.runtime.choices import Chooser
 from deepcuts.deploy.runtime.encoder_layer import use_kernel
 from deepcuts.deploy.runtime.kernel import PRECISIONS, Activation, Precision
 from deepcuts.deploy.runtime.sparse_linear import MOST_IN_FEATURES, SparseLinear
 
-_logger = logging.getLogger(__name__)
 _Model = TypeVar("_Model", bound=nn.Module)
 
 # Modules that return ``activation(linear(x))`` of these two children and use neither otherwise.
@@ -52,9 +50,10 @@ def sparsify(model: _Model, *, precision: Precision = "float32", dense_above: fl
             are not, but for attention's products where the processor has such (AVX-512 BF16); there it is
             nearly twice as fast.
         dense_above: The density above which layers stay dense. By default it is measured, for each shape on
-            this machine, which takes some tens of milliseconds, and so is whether the kernel's attention is
-            faster than PyTorch's; then both may differ from machine to machine. 1 makes every pruned
-            layer sparse, and takes the kernel's attention.
+            this machine, which takes some tenths of a second the first time and is kept after that
+            (`deepcuts.deploy.runtime.measured`), and so is whether the kernel's attention is faster than
+            PyTorch's; then both may differ from machine to machine. 1 makes every pruned layer sparse, and
+            takes the kernel's attention. What was decided, `deepcuts.deploy.runtime.choices_of` tells.
 
     Raises:
         InputError: An option has a value that is not allowed, a parameter is not on the CPU, or no linear
@@ -67,7 +66,7 @@ def sparsify(model: _Model, *, precision: Precision = "float32", dense_above: fl
     fused = fused_activations(model)
     # What deepcopy finds in here, by identity, it takes instead of copying.
     replaced: dict[int, Any] = {}
-    pruned = dense = 0
+    chooser = Chooser(precision, dense_above)
     for module in model.modules():
         if not _can_be_sparse(module):
             continue
@@ -75,23 +74,19 @@ def sparsify(model: _Model, *, precision: Precision = "float32", dense_above: fl
         density = module.weight.count_nonzero().item() / module.weight.numel()
         if density == 1:
             continue
-        pruned += 1
         shape = (module.out_features, module.in_features)
-        limit = break_even(shape, precision, module.weight.dtype) if dense_above is None else dense_above
-        if density > limit:
-            dense += 1
+        if not chooser.is_sparse(shape, density, module.weight.dtype):
             continue
         function = fused.get(id(module))
         activation: Activation | None = None if function is None else "gelu"
         replaced[id(module)] = SparseLinear.from_linear(module, precision=precision, activation=activation)
         if function is not None:
             replaced[id(function)] = nn.Identity()
-    if pruned == 0:
+    if not chooser.asked:
         raise InputError("model", type(model).__name__, "it must have linear layers with weights that are 0")
-    _logger.info("%d pruned layers: %d sparse, %d dense", pruned, pruned - dense, dense)
     made: _Model = copy.deepcopy(model, replaced)
     made.eval().requires_grad_(False)
-    use_kernel(made, precision, measure=dense_above is None)
+    chooser.note(made, use_kernel(made, precision, measure=dense_above is None))
     return made
 
 

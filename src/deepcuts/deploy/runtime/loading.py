@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from deepcuts.common.errors import FileFormatError
-from deepcuts.deploy.runtime.break_even import break_even
+from deepcuts.deploy.runtime.choices import Chooser
 from deepcuts.deploy.runtime.conversion import check_options, fused_activations
 from deepcuts.deploy.runtime.encoder_layer import use_kernel
 from deepcuts.deploy.runtime.kernel import Precision
@@ -60,6 +60,7 @@ def load(
     biases = {name: one.dense() for name, one in pruned_tensors.items() if len(one.shape) == 1}
     tensors.update(biases)
     sparse: dict[nn.Module, SparseLinear] = {}
+    chooser = Chooser(precision, dense_above)
     for name, pruned in pruned_tensors.items():
         if name in biases:
             continue
@@ -72,8 +73,7 @@ def load(
         if pruned.shape != shape:
             raise FileFormatError(f"{path}: {name!r} has shape {pruned.shape}, the model needs {shape}")
         density = pruned.mask.kept / pruned.mask.weights
-        limit = break_even(shape, precision, torch.float32) if dense_above is None else dense_above
-        if density > limit:
+        if not chooser.is_sparse(shape, density, torch.float32):
             tensors[name] = pruned.dense()
             continue
         bits, values = pruned.mask.bits, pruned.values
@@ -104,7 +104,7 @@ def load(
     if bounds is not None:
         bound_output(model, *bounds)
     ready: Any = model.eval().requires_grad_(False)
-    use_kernel(ready, precision, measure=dense_above is None)
+    chooser.note(ready, use_kernel(ready, precision, measure=dense_above is None))
     return ready
 
 

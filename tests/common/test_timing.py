@@ -2,28 +2,12 @@ from __future__ import annotations
 
 from itertools import count
 
-import pytest
-
-from deepcuts.common.errors import InputError
-from deepcuts.deploy.bench.timing import Shape, Timing, in_turns
-
-
-def test_shapes_are_rows_and_tokens() -> None:
-    assert Shape.parse("16x128") == Shape(16, 128)
-    assert str(Shape.parse("1X32")) == "1x32"
-
-
-@pytest.mark.parametrize("text", ["", "16", "16x", "x128", "0x128", "16x0", "-1x8", "1.5x8", "1x2x3", "²x8"])
-def test_what_is_no_shape_is_refused(text: str) -> None:
-    with pytest.raises(InputError, match=r"shape: got .* ROWSxTOKENS"):
-        Shape.parse(text)
+from deepcuts.common.timing import Fastest, Timing, in_turns
 
 
 def test_medians_and_quarters() -> None:
     timing = Timing.of([5.0, 1.0, 2.0, 4.0, 3.0])
     assert (timing.median, timing.low, timing.high, timing.turns) == (3.0, 2.0, 4.0, 5)
-    told = timing.as_json(Shape(6, 10))
-    assert (told["median_ms"], told["texts_per_second"], told["tokens_per_second"]) == (3000.0, 2.0, 20.0)
 
 
 def test_faster_means_that_the_middle_halves_do_not_touch() -> None:
@@ -47,12 +31,13 @@ def test_each_turn_does_everything_twice_side_by_side_and_counts_the_second() ->
             offset += late[name]
 
     turns = count()
-    found = in_turns(
+    times = in_turns(
         {name: lambda name=name: do(name) for name in late},
         8,
         clock=lambda: float(next(ticks) + offset),
         advance=lambda: next(turns),
     )
+    found = {name: Timing.of(seconds) for name, seconds in times.items()}
     assert next(turns) == 8
     assert calls[:2] == ["a", "b"]  # once each before
     pairs = list(zip(calls[2::2], calls[3::2], strict=True))
@@ -64,6 +49,32 @@ def test_each_turn_does_everything_twice_side_by_side_and_counts_the_second() ->
     assert found["b"].median == 101.0
 
 
-def test_too_few_turns_are_refused() -> None:
-    with pytest.raises(InputError, match="turns: got 2"):
-        in_turns({"a": lambda: None}, 2)
+def test_a_thing_may_be_done_once_a_turn_and_without_any_warming_up() -> None:
+    calls: list[str] = []
+    ticks = count()
+    things = {name: lambda name=name: calls.append(name) for name in "ab"}
+    found = in_turns(things, 3, warm_up=0, settle=0, clock=lambda: float(next(ticks)))
+    assert sorted(calls) == list("aaabbb")
+    assert found == {"a": [1.0] * 3, "b": [1.0] * 3}
+
+
+def test_least_times_settle_when_none_falls_for_a_while() -> None:
+    enough = Fastest(patience=2, share=0.1)
+    turns = [(9.0, 9.0), (9.5, 9.0), (9.0, 8.5), (7.0, 9.0), (9.0, 8.2), (9.0, 8.0), (9.0, 9.0), (1.0, 1.0)]
+    times: dict[str, list[float]] = {"a": [], "b": []}
+    said = []
+    for a, b in turns:
+        times["a"].append(a)
+        times["b"].append(b)
+        said.append(enough(times))
+    # 9.5, and 8.5 after 9, are no falls; 7 is one; 8.2 after 9 is none, 8 is one
+    assert said == [False, False, True, False, False, False, False, False]
+    seconds = iter([5.0, 4.0, 6.0, 7.0, 1.0])
+    now = 0.0
+
+    def do() -> None:
+        nonlocal now
+        now += next(seconds)
+
+    found = in_turns({"a": do}, 5, warm_up=0, settle=0, clock=lambda: now, enough=Fastest(patience=2))
+    assert found == {"a": [5.0, 4.0, 6.0, 7.0]}
