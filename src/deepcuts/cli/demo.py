@@ -15,7 +15,7 @@ import typer
 def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Where the runs go.")] = Path("demo-run"),
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
-    density: Annotated[float, typer.Option(help="Share of prunable weights to keep.")] = 0.25,
+    density: Annotated[float, typer.Option(help="Share of prunable weights to keep.")] = 0.15,
 ) -> None:
     """Prune a real pretrained MiniLM on English minimal pairs in five ways; needs no network.
 
@@ -78,9 +78,9 @@ def _caption(results: Mapping[str, Mapping[str, Any]]) -> str:
     return (
         f"Matthews correlation and accuracy on {first['task']['dev_rows']:,} dev sentences, before and after "
         f"retraining.\nScoring took {first['seconds']['score']:.0f} s for all strategies that need data.\n"
-        "Retraining goes on from the fine-tuned values for one epoch. The last row rewinds to the pretrained "
-        "values\nand trains for two, which is the paper's way: it begins on a plateau (no better than a "
-        "constant), and a run\nleaves that early, late or, as here it may, not at all.\n"
+        "Retraining goes on from the fine-tuned values. The last row rewinds to the pretrained ones, which\n"
+        "is the paper's way: it begins on a plateau, no better than a constant, and leaves that early, late\n"
+        "or, within so few epochs, not at all.\n"
         "One seed. Twelve of them, and other machines' arithmetic: docs/results/demo.md in the repository."
     )
 
@@ -103,7 +103,7 @@ def next_steps(output: Path) -> list[str]:
         "--label",
         "label",
     )
-    schedule = ("--epochs", "3+1", "--learning-rate", "1e-4", "--retrain-learning-rate", "4e-4")
+    schedule = ("--epochs", "4+2", "--learning-rate", "2e-4", "--retrain-learning-rate", "4e-4")
     return [
         "",
         "Next, predict with a pruned model:",
@@ -112,8 +112,9 @@ def next_steps(output: Path) -> list[str]:
         command("report", output, "-o", output / "report"),
         "and prune a model of yours on rows of yours (these are the demo's; put your own in their place):",
         command(
-            "prune", "--model", "minilm", *files, "--max-length", 32, "--density", 0.25,
-            "--rewind", "finetuned", *schedule, "--decay", "linear", "--warmup", 0.1, "-o", output / "own",
+            "prune", "--model", "minilm", *files, "--max-length", 32, "--density", 0.15,
+            "--rewind", "finetuned", *schedule, "--batch-size", 32, "--decay", "linear", "--warmup", 0.1,
+            "-o", output / "own",
         ),
     ]  # fmt: skip
 

@@ -44,7 +44,7 @@ ROWS = {
     "LayerGradCAMShift-pretrained": Row(
         "Cam-Cut, rewound as in the paper",
         "LayerGradCAMShift",
-        {"rewind": "pretrained", "retrain_epochs": 2, "retrain_learning_rate": 2e-4},
+        {"rewind": "pretrained"},
     ),
 }
 
@@ -79,14 +79,18 @@ def demo_config(source: DataConfig, task: Task, row: Row, seed: int, density: fl
     """The configuration of one row."""
     settings: dict[str, Any] = {
         "rewind": "finetuned",
-        "retrain_epochs": 1,
+        "batch_size": 32,
+        "group_by_length": True,
+        "finetune_epochs": 4,
+        "learning_rate": 2e-4,
+        "retrain_epochs": 2,
         "retrain_learning_rate": 4e-4,
         "decay": "linear",
         "warmup": 0.1,
         "precision": "bf16",
         "max_length": 32,
-        "score_batches": 40,
-        "smooth_batches": 16,
+        "score_batches": 60,
+        "smooth_batches": 12,
     }
     about = {"model": "minilm", "data": source, "strategy": row.strategy, "density": density, "seed": seed}
     return PruneConfig.make(task, **{**settings, **row.changes, **about})
