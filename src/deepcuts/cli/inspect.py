@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from deepcuts.masks.masks import Masks
+
+_LAYER = re.compile(r"\.(\d+)\.")
 
 
 def inspect(
@@ -24,7 +30,6 @@ def inspect(
     from deepcuts.cli.common import print_table
     from deepcuts.common.quiet import quiet_libraries
     from deepcuts.masks.holding import verify_masks
-    from deepcuts.masks.inspection import counts_by_layer
     from deepcuts.masks.masks import Masks
     from deepcuts.runs.run_folder import MODEL, mask_file
 
@@ -70,3 +75,22 @@ def inspect(
         [*layers, ["all", f"{masks.total:,}", f"{masks.kept:,}", f"{masks.density:.4f}"]],
         "\n".join(caption),
     )
+
+
+def counts_by_layer(masks: Masks) -> dict[str, tuple[int, int]]:
+    """Weights and kept weights of each numbered layer, and of what belongs to none by its module's name.
+
+    Args:
+        masks: Masks of a model.
+
+    Returns:
+        ``"layer 0"`` and so on, or the module's name, such as ``"bert.pooler.dense"`` → (weights, kept),
+        in the model's order.
+    """
+    counts: dict[str, tuple[int, int]] = {}
+    for name, kept in masks.kept_by_tensor.items():
+        number = _LAYER.search(f".{name}")
+        layer = f"layer {number.group(1)}" if number else name.rpartition(".")[0] or name
+        weights, before = counts.get(layer, (0, 0))
+        counts[layer] = weights + masks[name].numel(), before + kept
+    return counts

@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 
 from deepcuts import Masks
-from deepcuts.masks.inspection import counts_by_layer
+from deepcuts.cli.inspect import counts_by_layer
 
 
 def test_weights_are_counted_by_numbered_layer_or_by_module() -> None:
