@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from models import tiny, tiny_batches
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from deepcuts.masks import allocations
 from deepcuts.scoring.criteria import REGISTRY
 
 # No deadline and no randomness: a slow or loaded machine must not turn a test red.
@@ -52,8 +54,10 @@ def batches(bert: PreTrainedModel) -> list[dict[str, Tensor]]:
 
 @pytest.fixture
 def registry() -> Iterator[None]:
-    """Forgets the criteria that a test registers."""
-    before = dict(REGISTRY)
+    """Forgets the criteria and allocations that a test registers."""
+    registries: list[dict[str, Any]] = [REGISTRY, allocations.REGISTRY]
+    before = [dict(one) for one in registries]
     yield
-    REGISTRY.clear()
-    REGISTRY.update(before)
+    for one, entries in zip(registries, before, strict=True):
+        one.clear()
+        one.update(entries)

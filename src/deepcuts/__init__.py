@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from deepcuts.architectures.parameters import prunable_parameters as prunable_parameters
     from deepcuts.common.errors import DeepcutsError as DeepcutsError
     from deepcuts.deploy.export.source import load_pruned as load_pruned
+    from deepcuts.masks.allocations import Allocation as Allocation
+    from deepcuts.masks.allocations import allocation as allocation
     from deepcuts.masks.budget import Budget as Budget
     from deepcuts.masks.holding import apply_masks as apply_masks
     from deepcuts.masks.holding import masked as masked
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from deepcuts.scoring.strategy import strategy_names as strategy_names
 
 _HOMES = {
+    "Allocation": "masks.allocations",
     "Budget": "masks.budget",
     "DeepcutsError": "common.errors",
     "Masks": "masks.masks",
@@ -43,6 +46,7 @@ _HOMES = {
     "Scores": "scoring.scores",
     "ScoringOptions": "scoring.options",
     "Strategy": "scoring.strategy",
+    "allocation": "masks.allocations",
     "apply_masks": "masks.holding",
     "criterion": "scoring.criteria",
     "load_pruned": "deploy.export.source",

@@ -171,3 +171,29 @@ def test_masks_for_another_model_are_refused(tmp_path: Path) -> None:
         MismatchError, match=r"intermediate\.dense\.weight' has shape \(20, 16\), its mask \(24, 16\)"
     ):
         loaded.parameters_of(tiny("bert", intermediate_size=20))
+
+
+def test_masks_are_equal_if_they_keep_the_same_weights(tmp_path: Path) -> None:
+    tensors = {"a": torch.rand(3, 5) > 0.5, "b": torch.rand(7) > 0.5}
+    masks, other = (
+        Masks(tensors),
+        Masks({name: mask.clone() for name, mask in tensors.items()}, {"budget": 1}),
+    )
+    masks.save(tmp_path / "masks")
+    for same in (other, Masks.load(tmp_path / "masks"), Masks.from_bits(masks.to_bits())):
+        assert masks == same
+        assert hash(masks) == hash(same)
+    assert masks.to_bits() == other.to_bits()
+    assert hash(masks.to_bits()) == hash(other.to_bits())
+    different = [
+        Masks({**tensors, "b": ~tensors["b"]}),
+        Masks({"a": tensors["a"]}),
+        Masks({"b": tensors["b"], "a": tensors["a"]}),
+        Masks({**tensors, "a": tensors["a"].T.contiguous()}),
+        Masks({"a": tensors["a"], "c": tensors["b"]}),
+    ]
+    for one in different:
+        assert masks != one
+        assert masks.to_bits() != one.to_bits()
+    assert masks != tensors
+    assert len({masks, other, different[0]}) == 2

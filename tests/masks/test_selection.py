@@ -16,8 +16,8 @@ from torch import Tensor
 
 from deepcuts import Budget, Scores, Strategy, score, select
 from deepcuts.common.errors import InputError, ScoringError
-from deepcuts.masks import selection
-from deepcuts.masks.selection import _kth_highest
+from deepcuts.masks import highest as highest_file
+from deepcuts.masks.highest import _kth_highest
 
 SCOPES = pytest.mark.parametrize("scope", ["tensor", "global"])
 
@@ -216,7 +216,7 @@ def test_the_threshold_is_that_of_a_sort_also_where_a_sample_says_where_to_look(
     cut = data.draw(st.integers(0, values.size))
     parts = {"a": tensor[:cut], "b": tensor[cut:]}
     for many in (1, 1000):
-        with mock.patch.object(selection, "_MANY", many):
+        with mock.patch.object(highest_file, "_MANY", many):
             assert _kth_highest(parts, count).item() == expected
     assert tensor.equal(torch.from_numpy(values))
 
@@ -256,3 +256,36 @@ def test_masks_on_a_gpu_are_those_of_the_cpu(scope: str) -> None:
     on_gpu = select(scores_of({name: value.cuda() for name, value in values.items()}), budget, scope)
     assert all(on_gpu[name].is_cuda for name in values)
     assert all(torch.equal(on_gpu[name].cpu(), on_cpu[name]) for name in values)
+
+
+@SCOPES
+def test_ties_in_scores_that_are_not_contiguous_are_cut_by_position(scope: str) -> None:
+    values = {"a": torch.tensor([[1.0, 2.0, 2.0], [2.0, 2.0, 3.0]]).T, "b": torch.full((4, 6), 2.0)[:, ::3]}
+    plain = {name: value.clone(memory_format=torch.contiguous_format) for name, value in values.items()}
+    budget = Budget.from_density(0.5)
+    assert not any(value.is_contiguous() for value in values.values())
+    masks, same = select(scores_of(values), budget, scope), select(scores_of(plain), budget, scope)
+    assert masks.kept == 7
+    assert masks == same
+    assert all(mask.is_contiguous() for mask in masks.values())
+
+
+@SCOPES
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_scores_of_another_type_are_cut_as_their_values_in_float64(scope: str, dtype: torch.dtype) -> None:
+    generator = torch.Generator().manual_seed(0)
+    values = {name: torch.rand(300, 301, generator=generator).to(dtype) for name in ("a", "b")}
+    masks = select(scores_of(values), Budget.from_density(0.3), scope)
+    groups = [["a"], ["b"]] if scope == "tensor" else [["a", "b"]]
+    for names in groups:
+        flat = np.concatenate([values[name].double().numpy().reshape(-1) for name in names])
+        kept = np.concatenate([masks[name].numpy().reshape(-1) for name in names])
+        np.testing.assert_array_equal(kept, best_of_numpy(flat, int(kept.sum())))
+    assert masks.kept == round(0.3 * masks.total)
+
+
+def test_one_threshold_over_scores_of_different_types_is_exact() -> None:
+    """1.001 is 1 in bfloat16, which the threshold must not be rounded to."""
+    values = {"a": torch.ones(3, dtype=torch.bfloat16), "b": torch.tensor([1.001, 1.002, 0.5])}
+    masks = select(scores_of(values), Budget.from_density(1 / 3), "global")
+    assert masks.kept_by_tensor == {"a": 0, "b": 2}

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
 import pytest
@@ -115,3 +115,22 @@ def test_identity_counts_shared_parameters_once() -> None:
     identity = ModelIdentity.of(model, {"0.weight": model[0].weight})
     assert (identity.name, identity.architecture) == ("Sequential", None)
     assert (identity.parameters, identity.prunable) == (9 + 3 + 3, 9)
+
+
+def test_scores_are_equal_if_tensors_and_what_they_were_made_from_are(tmp_path: Path) -> None:
+    scores = plain()
+    scores.save(tmp_path / "scores")
+    for same in (plain(), Scores.load(tmp_path / "scores")):
+        assert scores == same
+        assert hash(scores) == hash(same)
+    different = [
+        plain("GlobalMagGrad"),
+        replace(scores, seed=6),
+        replace(scores, options=ScoringOptions(shift=1.0)),
+        replace(scores, tensors={"b": scores["b"], "a": scores["a"]}),
+        replace(scores, tensors={**scores.tensors, "b": torch.tensor([0.25])}),
+        replace(scores, tensors={**scores.tensors, "b": scores["b"].double()}),
+    ]
+    assert all(scores != one for one in different)
+    assert scores != scores.tensors
+    assert len({scores, plain(), *different}) == 7

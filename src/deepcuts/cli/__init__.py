@@ -67,6 +67,16 @@ app.command("demo")(demo.demo)
 _INTERRUPTED = 130
 
 
+def _add_plugins(modules: list[str]) -> list[str]:
+    """Load them while the command line is read: a subcommand's options may be theirs."""
+    if modules:
+        from deepcuts.common import plugins
+
+        plugins.add(modules)
+        plugins.load()
+    return modules
+
+
 @app.callback(invoke_without_command=True)
 def _before(
     version: bool = typer.Option(False, "--version", help="Print the version and exit."),
@@ -76,13 +86,9 @@ def _before(
         help="A module, or a Python file, that adds choices of your own (criteria, tasks, …); may be "
         "repeated; stands before the subcommand.",
         show_default=False,
+        callback=_add_plugins,
     ),
 ) -> None:
-    if plugin:
-        from deepcuts.common import plugins
-
-        plugins.add(plugin)
-        plugins.load()  # so that what is wrong with one of them is said first
     if version:
         from deepcuts.common.version import __version__
 

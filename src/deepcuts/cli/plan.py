@@ -14,16 +14,19 @@ if TYPE_CHECKING:
 
 def print_plan(job: Job) -> None:
     """Print what a run would cut and how much work it would be; nothing is trained or written."""
+    from deepcuts.masks.allocations import allocation_of
+    from deepcuts.masks.selection import planned_counts
     from deepcuts.runs.stages import scoring_batches
     from deepcuts.scoring.scoring import count_passes
 
     config = job.config
     strategy = job.request.strategy
-    scope = job.budget.scope or strategy.scope
+    allocation = allocation_of(job.budget.scope or strategy.scope)
     sizes = job.sizes
     prunable = sum(sizes.values())
     kept = job.budget.kept_in_all(prunable)
-    by_tensor = job.budget.kept_by_tensor(sizes) if scope == "tensor" else {}
+    shapes = {name: parameter.shape for name, parameter in job.parameters.items()}
+    by_tensor = planned_counts(shapes, job.budget, allocation.scope)
     rows = [
         [name, f"{size:,}", f"{by_tensor[name]:,}" if by_tensor else "by score"]
         for name, size in sizes.items()
@@ -44,8 +47,8 @@ def print_plan(job: Job) -> None:
         f"{job.total - prunable:,} protected",
         f"task         {task.data.task.name}: {len(task.train):,} training rows, {len(task.dev):,} dev rows "
         f"({task.data.source}); {task.truncated:,} rows cut to {config.max_length} tokens",
-        f"cut          {strategy}, {scope} scope: {kept:,} weights kept, density {kept / prunable:.4f}, "
-        f"compression {job.total / left:.3f}",
+        f"cut          {strategy}, {allocation.scope} scope: {kept:,} weights kept, "
+        f"density {kept / prunable:.4f}, compression {job.total / left:.3f}",
         f"fine-tune    {finetuning.epochs} epochs, {steps[0]:,} steps at {finetuning.learning_rate:g}",
         f"score        {batches:,} batches of {config.score_batch_size}, {passes:,} passes",
         f"retrain      {retraining.epochs} epochs, {steps[1]:,} steps at {retraining.learning_rate:g}, "

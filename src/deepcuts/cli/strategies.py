@@ -12,12 +12,13 @@ def strategies(
 ) -> None:
     """List the strategies: names, formulas, what they cost, and where they come from.
 
-    A strategy is a scope (Layer: the same density in every tensor; Global: one threshold over all) and a
-    score. Put "Inverted" in front of any of them to keep the worst weights instead, as a control.
+    A strategy is an allocation, which says who keeps how much of the budget, and a score. Put "Inverted" in
+    front of any of them to keep the worst weights instead, as a control.
 
     Example:  deepcuts strategies
     """
     from deepcuts.cli.common import print_table
+    from deepcuts.masks.allocations import all_allocations
     from deepcuts.scoring.strategy import TITLES, Strategy, strategy_names
 
     if names_only:
@@ -39,6 +40,6 @@ def strategies(
     caption = (
         "w weight, g its gradient, a mean output of its row, λ the shift (10), mean(g) over η = 10 noisy\n"
         "passes. A pass is one forward and backward pass of a batch. Scores are summed over batches; "
-        "high = keep."
-    )
+        "high = keep.\n"
+    ) + "\n".join(f"{one.name} (--scope {one.scope}): {one.summary}." for one in all_allocations())
     print_table("Strategies", ["name", "score of one batch", "cost a batch", "source"], rows, caption)

@@ -17,7 +17,7 @@ from deepcuts.common.errors import FileFormatError
 Bits = np.ndarray[Any, np.dtype[np.uint8]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TensorBits:
     """The mask of one tensor, one bit a weight.
 
@@ -28,6 +28,14 @@ class TensorBits:
 
     shape: tuple[int, ...]
     bits: Bits = field(repr=False)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, TensorBits):
+            return NotImplemented
+        return self.shape == other.shape and np.array_equal(self.bits, other.bits)
+
+    def __hash__(self) -> int:
+        return hash(self.shape)
 
     @property
     def weights(self) -> int:
@@ -44,9 +52,11 @@ class TensorBits:
         return np.unpackbits(self.bits, count=self.weights).astype(bool).reshape(self.shape)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MaskBits(Mapping[str, TensorBits]):
     """Parameter name → its mask, one bit a weight.
+
+    Two are equal if they keep the same weights, whatever they were made from.
 
     Attributes:
         tensors: The masks; those of a file are mapped into memory, not read.
@@ -55,6 +65,12 @@ class MaskBits(Mapping[str, TensorBits]):
 
     tensors: Mapping[str, TensorBits] = field(repr=False)
     provenance: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    def __eq__(self, other: object) -> bool:
+        return list(self.items()) == list(other.items()) if isinstance(other, MaskBits) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.items()))
 
     def __getitem__(self, name: str) -> TensorBits:
         return self.tensors[name]

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Literal
+from typing import Any
 
 from torch import nn
 
 from deepcuts.architectures.parameters import prunable_parameters
 from deepcuts.common.errors import InputError
-
-Scope = Literal["tensor", "global"]
 
 
 @dataclass(frozen=True)
@@ -23,15 +21,18 @@ class Budget:
     Attributes:
         density: Share kept, exactly, in (0, 1].
         asked: How it was asked for, for people, such as ``"compression 3"``.
-        scope: ``"tensor"`` (the same share in every tensor), ``"global"``, or None for the strategy's own.
+        scope: How it is divided: ``"tensor"`` (the same share in every tensor), ``"global"``, or that of
+            another allocation; None for the strategy's own.
+        options: The allocation's own options, name → value; those not given are at their defaults.
     """
 
     density: Fraction
     asked: str
-    scope: Scope | None = None
+    scope: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @classmethod
-    def from_density(cls, density: float, scope: Scope | None = None) -> Budget:
+    def from_density(cls, density: float, scope: str | None = None) -> Budget:
         """Keep this share of the prunable weights.
 
         Raises:
@@ -43,7 +44,7 @@ class Budget:
         return cls(exact, f"density {float(density):g}", scope)
 
     @classmethod
-    def from_sparsity(cls, sparsity: float, scope: Scope | None = None) -> Budget:
+    def from_sparsity(cls, sparsity: float, scope: str | None = None) -> Budget:
         """Cut this share of the prunable weights.
 
         Raises:
@@ -59,7 +60,7 @@ class Budget:
         cls,
         model: nn.Module,
         ratio: float,
-        scope: Scope | None = None,
+        scope: str | None = None,
         prunable: Sequence[str] | None = None,
     ) -> Budget:
         """Keep so much that the whole model shrinks by `ratio`: parameters before / parameters left.
@@ -78,7 +79,7 @@ class Budget:
         return cls.from_counts(total, free, ratio, scope)
 
     @classmethod
-    def from_counts(cls, total: int, prunable: int, ratio: float, scope: Scope | None = None) -> Budget:
+    def from_counts(cls, total: int, prunable: int, ratio: float, scope: str | None = None) -> Budget:
         """`from_compression` from numbers alone: all parameters and the prunable ones among them."""
         exact = _number("compression", ratio, "it must be a number, 1 or more")
         if exact < 1:
@@ -109,7 +110,7 @@ class Budget:
         return kept
 
     def kept_by_tensor(self, sizes: Mapping[str, int]) -> dict[str, int]:
-        """How many weights each tensor keeps in tensor scope.
+        """How many weights each tensor keeps if all keep the same share.
 
         Every tensor keeps its exact share rounded down or up, and together they keep exactly what
         `kept_in_all` says: the largest remainders are rounded up, ties by position.

@@ -8,15 +8,26 @@ from typing import Any
 
 from torch import Tensor
 
-from deepcuts.masks.budget import Scope
+from deepcuts.common.tensors import same_tensors, shapes_hash
 
 
 class Importances(Mapping[str, Tensor]):
-    """Parameter name → importance, shaped like the parameter, higher = keep."""
+    """Parameter name → importance, shaped like the parameter, higher = keep.
+
+    Two are equal if tensors, their order, which decides between equal scores, and provenance are.
+    """
+
+    def __eq__(self, other: object) -> bool:
+        if type(self) is not type(other) or not isinstance(other, Importances):
+            return NotImplemented
+        return self.provenance == other.provenance and same_tensors(self, other)
+
+    def __hash__(self) -> int:
+        return shapes_hash(self)
 
     @property
     @abstractmethod
-    def scope(self) -> Scope:
+    def scope(self) -> str:
         """How a budget is divided over the tensors unless the cut says otherwise."""
 
     @property

@@ -12,12 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from deepcuts.common.errors import MismatchError
+from deepcuts.common.tensors import same_tensors, shapes_hash
 from deepcuts.masks.bits import MaskBits, TensorBits
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Masks(Mapping[str, Tensor]):
     """Parameter name → bool tensor, shaped like the parameter, True = kept.
+
+    Two are equal if they keep the same weights, whatever they were made from.
 
     Attributes:
         tensors: The masks.
@@ -31,6 +34,12 @@ class Masks(Mapping[str, Tensor]):
         for name, mask in self.tensors.items():
             if mask.dtype is not torch.bool:
                 raise MismatchError(f"the mask of {name!r} must be of type bool, not {mask.dtype}")
+
+    def __eq__(self, other: object) -> bool:
+        return same_tensors(self, other) if isinstance(other, Masks) else NotImplemented
+
+    def __hash__(self) -> int:
+        return shapes_hash(self)
 
     def __getitem__(self, name: str) -> Tensor:
         return self.tensors[name]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from deepcuts.common.errors import InputError
 from deepcuts.common.options import Option, form_of, options_of
+from deepcuts.masks.allocations import allocation_of
 from deepcuts.masks.budget import Budget
 from deepcuts.runs.fields import complete, validated
 from deepcuts.runs.recipes import recipe_named
@@ -181,12 +183,16 @@ class PruneConfig(BaseModel):
         Raises:
             InputError: It is out of reach.
         """
+        allocation = allocation_of(self.scope or Strategy.parse(self.strategy).scope)
+        options = {option.name: getattr(self, option.setting) for option in allocation.options}
         if self.density is not None:
-            return Budget.from_density(self.density, self.scope)
-        if self.sparsity is not None:
-            return Budget.from_sparsity(self.sparsity, self.scope)
-        assert self.compression is not None
-        return Budget.from_counts(total, prunable, self.compression, self.scope)
+            found = Budget.from_density(self.density, self.scope)
+        elif self.sparsity is not None:
+            found = Budget.from_sparsity(self.sparsity, self.scope)
+        else:
+            assert self.compression is not None
+            found = Budget.from_counts(total, prunable, self.compression, self.scope)
+        return replace(found, options=options)
 
     def scoring(self) -> ScoringOptions:
         """The options of scoring."""

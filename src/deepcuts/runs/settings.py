@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from deepcuts.common.options import Option, options_of
+from deepcuts.masks.allocations import all_allocations, allocation_of
 from deepcuts.runs.recipes import recipe_named, recipes
 from deepcuts.scoring.strategy import Strategy
 from deepcuts.training.plan import TrainingPlan
@@ -38,13 +39,7 @@ _CUT = (
     Option("compression", float, None, "Parameters before / after, whole model."),
     Option("density", float, None, "Share of prunable weights to keep."),
     Option("sparsity", float, None, "Share of prunable weights to cut."),
-    Option(
-        "scope",
-        str,
-        None,
-        "tensor or global, instead of the strategy's own.",
-        choices=("tensor", "global"),
-    ),
+    Option("scope", str, None, "{scopes}, instead of the strategy's own."),
     Option(
         "prunable",
         str,
@@ -66,7 +61,7 @@ def panels() -> dict[str, tuple[Option, ...]]:
     found: dict[str, list[Option]] = {ABOUT: [], CUT: [], DATA: [], TRAINING: [], SCORING: []}
     declared = [
         (ABOUT, _ABOUT),
-        (CUT, _cut()),
+        (CUT, (*_cut(), *allocation_options())),
         (DATA, (_LENGTH,)),
         *((TRAINING, recipe.options) for recipe in recipes().values()),
         (TRAINING, training_options()),
@@ -102,6 +97,11 @@ def options_read(strategy: Strategy) -> list[Option]:
     return [*read, _ROWS] if strategy.formula.needs else read
 
 
+def allocation_options() -> tuple[Option, ...]:
+    """The options of all allocations."""
+    return tuple(option for one in all_allocations() for option in one.options)
+
+
 def names_of(options: Collection[Option]) -> set[str]:
     """Their names in a configuration."""
     return {option.setting for option in options}
@@ -111,7 +111,9 @@ def shown(panel: str, strategy: str | None, recipe: str | None) -> list[Option]:
     """The options that ``--help`` shows under a heading: those that the named choices read."""
     options = list(panels()[panel])
     if strategy is not None:
-        unread = names_of((*scoring_options(), _ROWS)) - names_of(options_read(Strategy.parse(strategy)))
+        parsed = Strategy.parse(strategy)
+        read = (*options_read(parsed), *allocation_of(parsed.scope).options)
+        unread = names_of((*scoring_options(), _ROWS, *allocation_options())) - names_of(read)
         options = [option for option in options if option.setting not in unread]
     if recipe is not None:
         others = names_of([option for one in recipes().values() for option in one.options])
@@ -122,7 +124,12 @@ def shown(panel: str, strategy: str | None, recipe: str | None) -> list[Option]:
 
 def _cut() -> tuple[Option, ...]:
     listed = "; ".join(f"{name}: {recipe.help}" for name, recipe in recipes().items())
-    return tuple(replace(option, help=option.help.format(recipes=listed)) for option in _CUT)
+    scopes = tuple(one.scope for one in all_allocations())
+    found = (
+        replace(option, help=option.help.format(recipes=listed, scopes=" or ".join(scopes)))
+        for option in _CUT
+    )
+    return tuple(replace(option, choices=scopes) if option.name == "scope" else option for option in found)
 
 
 def scoring_options() -> tuple[Option, ...]:

@@ -22,6 +22,7 @@ from deepcuts.common.processes import Processes
 from deepcuts.common.progress import Advance, Reporter
 from deepcuts.common.seeds import derive_seed
 from deepcuts.common.store import Stage, Store, stage_key
+from deepcuts.masks.allocations import allocation_of
 from deepcuts.masks.budget import Budget
 from deepcuts.masks.masks import Masks
 from deepcuts.masks.rewinding import Snapshot, rewind, snapshot
@@ -308,12 +309,15 @@ def score_identity(job: Job, dense: str, request: ScoreRequest) -> dict[str, Any
 def cut_identity(job: Job) -> dict[str, Any]:
     """Everything that the pruned and retrained model depends on, known before anything has run."""
     config, request = job.config, job.request
+    allocation = allocation_of(job.budget.scope or request.strategy.scope)
+    changed = allocation.changed(job.budget.options)
     dense = stage_key(FINETUNE, finetune_identity(job))
     return {
         "version": STAGE_VERSION,
         "score": stage_key(SCORE, score_identity(job, dense, request)),
         "inverted": request.strategy.inverted,
-        "scope": job.budget.scope or request.strategy.scope,
+        "scope": allocation.scope,
+        **({"allocation": changed} if changed else {}),
         "density": str(job.budget.density),
         "rewind": config.rewind,
         **_training_identity(job, config.retraining()),

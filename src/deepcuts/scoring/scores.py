@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from deepcuts.common import tensor_file
 from deepcuts.common.digests import tensors_digest
 from deepcuts.common.errors import InputError, ScoringError
-from deepcuts.masks.budget import Scope
 from deepcuts.masks.importances import Importances
 from deepcuts.scoring.options import ScoringOptions
 from deepcuts.scoring.strategy import Strategy
@@ -49,7 +48,7 @@ class ModelIdentity:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scores(Importances):
     """Parameter name → importance, shaped like the parameter, higher = keep.
 
@@ -104,7 +103,7 @@ class Scores(Importances):
         return replace(self, tensors=tensors, strategy=strategy)
 
     @property
-    def scope(self) -> Scope:
+    def scope(self) -> str:
         """The scope of the strategy that they were asked for."""
         return self.strategy.scope
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 
+from deepcuts.common import plugins
 from deepcuts.common.errors import InputError
-from deepcuts.masks.budget import Scope
+from deepcuts.masks.allocations import DEFAULT_SCOPE, all_allocations, allocation_of
 from deepcuts.scoring.criteria import REGISTRY, Criterion
 from deepcuts.scoring.options import ScoringOptions
 
@@ -16,8 +17,9 @@ TITLES = {
     "Smooth-Cut": "LayerSmoothGrad",
     "Smooth-Cam-Cut": "LayerSmoothGradCAMShift",
 }
-_SCOPES: dict[str, Scope] = {"Layer": "tensor", "Global": "global"}
 _INVERTED = "Inverted"
+#: Only a criterion that treats all weights alike can do without naming its scope.
+_BARE = "Random"
 
 
 @dataclass(frozen=True)
@@ -26,13 +28,14 @@ class Strategy:
 
     Attributes:
         criterion: Name of a registered criterion, such as ``GradCAMShift``.
-        scope: ``"tensor"`` (the paper's "Layer": the same density in every tensor) or ``"global"``.
+        scope: That of an allocation: ``"tensor"`` (the paper's "Layer": the same density in every tensor),
+            ``"global"``, or another registered one.
         smooth: Whether its gradient is averaged over noisy passes.
         inverted: Whether the worst weights are kept, as a control.
     """
 
     criterion: str
-    scope: Scope = "tensor"
+    scope: str = DEFAULT_SCOPE
     smooth: bool = False
     inverted: bool = False
 
@@ -41,7 +44,7 @@ class Strategy:
         """Read a strategy's name.
 
         Args:
-            name: ``[Inverted](Layer|Global)SCORE``, such as ``LayerGradCAMShift`` or
+            name: ``[Inverted]ALLOCATION SCORE`` in one word, such as ``LayerGradCAMShift`` or
                 ``InvertedGlobalMagWeight``; or a title of the paper, such as ``Cam-Cut``; or ``Random``.
 
         Raises:
@@ -50,19 +53,20 @@ class Strategy:
         rest = TITLES.get(name, name)
         inverted = rest.startswith(_INVERTED)
         rest = rest.removeprefix(_INVERTED)
-        prefix = next((word for word in _SCOPES if rest.startswith(word)), None)
-        scope = _SCOPES[prefix or "Layer"]
-        known = _score_names().get(rest.removeprefix(prefix or ""))
-        # Only a criterion that treats all weights alike can do without naming its scope.
-        if known is None or (prefix is None and known[0] != "Random"):
+        scope, known = _split(rest)
+        if known is None:
+            plugins.load()
+            scope, known = _split(rest)
+        if known is None:
             names = [*strategy_names(), *TITLES]
             near = difflib.get_close_matches(name, names, n=3, cutoff=0.5) or names
             raise InputError("strategy", name, f"must be a known strategy; the nearest: {', '.join(near)}")
         return cls(known[0], scope, known[1], inverted)
 
     def __str__(self) -> str:
-        scope = "Global" if self.scope == "global" else "" if self.criterion == "Random" else "Layer"
-        return f"{_INVERTED if self.inverted else ''}{scope}{self.score}"
+        bare = self.criterion == _BARE and self.scope == DEFAULT_SCOPE
+        prefix = "" if bare else allocation_of(self.scope).name
+        return f"{_INVERTED if self.inverted else ''}{prefix}{self.score}"
 
     @property
     def score(self) -> str:
@@ -99,10 +103,21 @@ class Strategy:
 
 def strategy_names() -> list[str]:
     """All strategies but the inverted ones, in the order in which their criteria were registered."""
-    found = []
+    plugins.load()
+    found, scopes = [], [one.scope for one in all_allocations()]
     for criterion, smooth in _score_names().values():
-        found += [str(Strategy(criterion, scope, smooth)) for scope in _SCOPES.values()]
+        found += [str(Strategy(criterion, scope, smooth)) for scope in scopes]
     return found
+
+
+def _split(name: str) -> tuple[str, tuple[str, bool] | None]:
+    """The scope that a name begins with, and the criterion, smoothed or not, that is left of it."""
+    scores = _score_names()
+    for one in all_allocations():
+        known = scores.get(name.removeprefix(one.name)) if name.startswith(one.name) else None
+        if known is not None:
+            return one.scope, known
+    return DEFAULT_SCOPE, scores[_BARE] if name == _BARE else None
 
 
 def _score_names() -> dict[str, tuple[str, bool]]:
