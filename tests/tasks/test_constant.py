@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from deepcuts.tasks import Schedule, Split, Task, baseline, measure, why_constant
-from deepcuts.tasks.constant import chance
+from deepcuts.tasks import Schedule, Split, Task, baseline, described, measure, why_constant
 
 SCHEDULE = Schedule(1, 1, 1e-3)
 CLASSES = Task(
@@ -84,11 +83,11 @@ def test_guesses_are_within_chance_and_no_more_than_chance_allows(rows: int, tri
     above = 0
     for _ in range(trials):
         said = logits(generator.integers(0, 2, rows))
-        above += measure(CLASSES, said, targets)["matthews"] > chance("matthews", 0.0, rows)
+        above += measure(CLASSES, said, targets)["matthews"] > described("matthews").chance(0.0, rows)
     assert 0.005 * trials < above < 0.05 * trials
 
 
 def test_the_chance_of_a_share_and_its_least_width() -> None:
-    assert chance("accuracy", 0.5, 872) == pytest.approx(2 * (0.25 / 872) ** 0.5)
-    assert chance("accuracy", 1.0, 872) == 0.01
-    assert chance("pearson", 0.0, 10**9) == 0.01
+    assert described("accuracy").chance(0.5, 872) == pytest.approx(2 * (0.25 / 872) ** 0.5)
+    assert described("accuracy").chance(1.0, 872) == 0.01
+    assert described("pearson").chance(0.0, 10**9) == 0.01

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepcuts.common.errors import InputError
-from deepcuts.tasks import LOWER_IS_BETTER, Schedule, Split, Task, baseline, describe, measure
+from deepcuts.tasks import Schedule, Split, Task, baseline, described, measure
 
 SCHEDULE = Schedule(1, 1, 1e-3)
 NUMBERS = Task(
@@ -204,7 +204,7 @@ def test_every_measure_has_a_description():
         *measure(classes(2), logits_of([0, 1], 2), [0, 1]),
         *measure(NUMBERS, np.array([1.0]), [1.0]),
     }
-    assert all(describe(name) for name in names)
-    assert names >= LOWER_IS_BETTER == {"mse", "mae"}
+    assert all(described(name).title for name in names)
+    assert {name for name in names if described(name).lower_is_better} == {"mse", "mae"}
     with pytest.raises(InputError, match="measure: got 'bleu'"):
-        describe("bleu")
+        described("bleu")

@@ -21,7 +21,8 @@ from deepcuts.report.summary import summarise
 from deepcuts.report.variants import option_rows, option_studies
 from deepcuts.runs.grid.records import read_cells
 from deepcuts.scoring.strategy import Strategy
-from deepcuts.tasks.constant import CONSTANT_SPREAD, NEAR_CONSTANT
+from deepcuts.tasks import kind_named
+from deepcuts.tasks.kinds.kind import NEAR_CONSTANT
 
 PAGE, FIGURES, TABLES = "report.html", "figures", "tables"
 #: Compared with wherever it was run, beside the reference that is asked for.
@@ -193,11 +194,10 @@ def _performance(
             [],
             [tables.collapse_table(collapsed, study.densities)],
             f"A retrained run counts as good as constant if its {study.primary} is above a constant's by no "
-            f"more than chance brings (two standard errors, at least {NEAR_CONSTANT}), if it predicts one "
-            f"class for all dev rows, or numbers that vary by less than {CONSTANT_SPREAD:.0%} of what the "
-            "targets do or whose squared error is not below a constant's. It lies on a plateau that it left "
-            "too late, or that its cut left no way off. What to try: rewinding to the fine-tuned values "
-            "(rewind: finetuned), warm-up, more epochs, another seed.",
+            f"more than chance brings (two standard errors, at least {NEAR_CONSTANT})"
+            + (f", or if {signs}" if (signs := kind_named(study.kind).constant_signs) else "")
+            + ". It lies on a plateau that it left too late, or that its cut left no way off. What to try: "
+            "rewinding to the fine-tuned values (rewind: finetuned), warm-up, more epochs, another seed.",
         ),
         Part("Costs", [], [tables.cost_table(costs)], "A pass is forward and backward over one batch."),
     ]

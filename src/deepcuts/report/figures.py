@@ -16,11 +16,10 @@ from deepcuts.report.overlaps import Overlap, Row, layer_densities, pairs_with
 from deepcuts.report.results import LEVELS, kept_share, level_of
 from deepcuts.report.studies import Study
 from deepcuts.report.variants import OptionStudy
-from deepcuts.tasks.measures import LOWER_IS_BETTER, describe
+from deepcuts.tasks import described, kind_named
 
 _DENSITY = "density: share of prunable weights kept (log scale)"
 _COMPRESSION = "compression: parameters of the whole model before / after"
-_BASELINES = {"classification": "majority class", "regression": "mean of the targets"}
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class Gallery:
             series.append(Series(strategy, points, self._styles[strategy]))
         levels = [
             Level(f"dense model ({_seeds(study)})", level_of(study.done, "dense", measure), "-"),
-            Level(_BASELINES[study.kind], level_of(study.done, "baseline", measure), "--"),
+            Level(kind_named(study.kind).constant_title, level_of(study.done, "baseline", measure), "--"),
         ]
         figure = plots.curves(
             series,
@@ -278,7 +277,7 @@ class Gallery:
 
 def _name(measure: str) -> str:
     """A measure's full name without its range."""
-    return describe(measure).partition(",")[0]
+    return described(measure).title.partition(",")[0]
 
 
 def _title(measure: str) -> str:
@@ -287,11 +286,11 @@ def _title(measure: str) -> str:
 
 
 def _better(measure: str) -> str:
-    return "lower" if measure in LOWER_IS_BETTER else "higher"
+    return "lower" if described(measure).lower_is_better else "higher"
 
 
 def _y_title(measure: str) -> str:
-    return describe(measure).replace(", ", "\n", 1)
+    return described(measure).title.replace(", ", "\n", 1)
 
 
 def _seeds(study: Study) -> str:

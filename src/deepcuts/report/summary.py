@@ -8,14 +8,14 @@ from deepcuts.report.cells import is_control, seeds_of
 from deepcuts.report.differences import Difference, Replicates, difference
 from deepcuts.report.results import collapse_rows, level_of, mean_kept
 from deepcuts.report.studies import Study
-from deepcuts.tasks.measures import LOWER_IS_BETTER, describe
+from deepcuts.tasks import described
 
 
 def summarise(study: Study, replicates: Replicates, seed: int = 0) -> list[str]:
     """Sentences about one study after retraining: levels first, then a density each, then collapsed runs."""
     if not study.done:
         return ["No cell with the usual options is done yet."]
-    name = describe(study.primary).partition(",")[0]
+    name = described(study.primary).title.partition(",")[0]
     dense, base = (level_of(study.done, part, study.primary) for part in ("dense", "baseline"))
     found = [
         f"The dense model reaches a {name} of {number(dense)} on dev, a constant prediction {number(base)}"
@@ -50,7 +50,7 @@ def number(value: float, form: str = ".3f") -> str:
 
 
 def _at_density(study: Study, density: float, replicates: Replicates, seed: int) -> str:
-    sign = -1 if study.primary in LOWER_IS_BETTER else 1
+    sign = -1 if described(study.primary).lower_is_better else 1
     means = {
         name: sum(cell.found["retrained"][study.primary] for cell in cells) / len(cells)
         for name in study.strategies

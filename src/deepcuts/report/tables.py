@@ -11,7 +11,7 @@ from deepcuts.report.overlaps import Row
 from deepcuts.report.results import LEVELS
 from deepcuts.report.studies import Study
 from deepcuts.report.summary import interval_text, number
-from deepcuts.tasks.measures import describe
+from deepcuts.tasks import described
 
 NOTHING = "–"
 
@@ -176,7 +176,7 @@ def turned(table: Table) -> Table:
 
 def measure_note(measures: Sequence[str]) -> str:
     """The measures in full."""
-    return "; ".join(describe(name) for name in measures)
+    return "; ".join(described(name).title for name in measures)
 
 
 def absent_text(absent: Mapping[str, Sequence[int]]) -> str:

@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from deepcuts.common.errors import InputError
-from deepcuts.tasks.task import Split, TaskData
+from deepcuts.tasks.kinds.kind import TaskKind, kind_of
+from deepcuts.tasks.task import TaskData
 
 Row = Mapping[str, Any]
 
@@ -32,8 +33,8 @@ class EncodedSplit(Dataset[Row]):
         return self.rows[index]
 
     @property
-    def targets(self) -> list[int | float]:
-        """The label of every row: class ids, or numbers."""
+    def targets(self) -> list[Any]:
+        """The target of every row: class ids, numbers, or what else the kind of task has."""
         return [row["labels"] for row in self.rows]
 
     @cached_property
@@ -63,12 +64,14 @@ class EncodedTask:
     tokenizer: Any
     truncated: int
 
+    @property
+    def kind(self) -> TaskKind:
+        """The kind of task."""
+        return kind_of(self.data.task)
+
     def collate(self, rows: list[Row]) -> dict[str, Tensor]:
-        """A batch padded to its own longest row: ``(rows, tokens)`` each, and ``labels`` ``(rows,)``."""
-        features = [{name: value for name, value in row.items() if name != "labels"} for row in rows]
-        batch: dict[str, Tensor] = dict(self.tokenizer.pad(features, return_tensors="pt"))
-        batch["labels"] = torch.tensor([row["labels"] for row in rows])
-        return batch
+        """A batch padded to its own longest row: ``(rows, tokens)`` each, and ``labels`` ``(rows, …)``."""
+        return self.kind.collate(rows, self.tokenizer)
 
 
 def encode(data: TaskData, tokenizer: Any, model: Any, max_length: int) -> EncodedTask:
@@ -86,10 +89,10 @@ def encode(data: TaskData, tokenizer: Any, model: Any, max_length: int) -> Encod
     if max_length < 8:
         raise InputError("max_length", max_length, "it must be 8 tokens or more")
     length = min(max_length, tokenizer.model_max_length, positions(model))
-    number = float if data.task.kind == "regression" else int
-    train, cut_train = _encode_split(data.train, tokenizer, length, number)
-    dev, cut_dev = _encode_split(data.dev, tokenizer, length, number)
-    return EncodedTask(data, train, dev, tokenizer, cut_train + cut_dev)
+    kind = kind_of(data.task)
+    train, cut_train = kind.encode(data.task, data.train, tokenizer, length)
+    dev, cut_dev = kind.encode(data.task, data.dev, tokenizer, length)
+    return EncodedTask(data, EncodedSplit(train), EncodedSplit(dev), tokenizer, cut_train + cut_dev)
 
 
 @dataclass(frozen=True)
@@ -118,20 +121,6 @@ class ScoringBatches:
             yield self.task.collate(
                 [self.task.train[index] for index in order[start : start + self.batch_size]]
             )
-
-
-def _encode_split(
-    split: Split, tokenizer: Any, length: int, number: type[int] | type[float]
-) -> tuple[EncodedSplit, int]:
-    columns = [list(column) for column in zip(*split.texts, strict=True)]
-    encoded = tokenizer(*columns, truncation=True, max_length=length)
-    names = list(encoded.keys())
-    rows = [
-        {**{name: encoded[name][index] for name in names}, "labels": number(target)}
-        for index, target in enumerate(split.targets)
-    ]
-    truncated = sum(bool(encoding.overflowing) for encoding in encoded.encodings or [])
-    return EncodedSplit(rows), truncated
 
 
 def positions(model: Any) -> int:

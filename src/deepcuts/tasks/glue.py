@@ -116,7 +116,7 @@ def _split(task: Task, columns: Columns) -> Split:
 def _target(task: Task, value: Any) -> Any:
     try:
         # The Hub stores scores as float32; rounded, 3.8 is the same number, and digest, from there too.
-        return int(value) if task.kind == "classification" else round(float(value), 5)
+        return int(value) if task.labels else round(float(value), 5)
     except (TypeError, ValueError):
         return value  # `check` names it with its row
 

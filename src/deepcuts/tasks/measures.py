@@ -1,32 +1,19 @@
-"""How good predictions are, and how good a constant prediction would be."""
+"""How good predictions are, and how good a constant prediction would be: the task's kind is asked."""
 
 from __future__ import annotations
 
-import warnings
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from deepcuts.common.errors import InputError
+from deepcuts.tasks.kinds.kind import Measure, all_kinds, kind_of
 from deepcuts.tasks.task import Split, Task
-
-LOWER_IS_BETTER = frozenset({"mse", "mae"})
-
-_DESCRIPTIONS = {
-    "accuracy": "accuracy, 0 to 1",
-    "matthews": "Matthews correlation, -1 to 1",
-    "f1": "F1 (second class of two, else macro average), 0 to 1",
-    "mse": "mean squared error, squared units of the label",
-    "mae": "mean absolute error, units of the label",
-    "pearson": "Pearson correlation, -1 to 1",
-    "spearman": "Spearman correlation, -1 to 1",
-}
 
 
 def measure(
-    task: Task, predictions: np.ndarray, targets: Sequence[int | float] | np.ndarray
+    task: Task, predictions: np.ndarray[Any, Any], targets: Sequence[Any] | np.ndarray[Any, Any]
 ) -> dict[str, float]:
     """Compare predictions with targets.
 
@@ -37,19 +24,20 @@ def measure(
     Args:
         task: What was asked.
         predictions: Classification: logits, ``(rows, classes)``; the greatest wins, the first of equal
-            ones. Regression: ``(rows,)`` or ``(rows, 1)``, in the units of the label.
+            ones. Regression: ``(rows,)`` or ``(rows, 1)``, in the units of the label. Other kinds of task say
+            what theirs are.
         targets: ``(rows,)``: ids of classes, or numbers.
 
     Returns:
         Classification: ``accuracy``, ``matthews``, and ``f1``, of class id 1 if there are two, else the
         unweighted mean over the classes that occur. Regression: ``mse``, ``mae``, ``pearson`` and
-        ``spearman``. All are finite Python floats; `LOWER_IS_BETTER` names those to be small.
+        ``spearman``. All are finite Python floats; `deepcuts.tasks.Measure` says what each is.
 
     Raises:
         InputError: `predictions` have a wrong shape or are not finite.
     """
-    rows = len(targets)
-    shapes = [(rows, len(task.labels))] if task.kind == "classification" else [(rows,), (rows, 1)]
+    kind, rows = kind_of(task), len(targets)
+    shapes = kind.shapes(task, rows)
     if rows == 0 or predictions.shape not in shapes:
         raise InputError(
             "predictions",
@@ -64,9 +52,11 @@ def measure(
             f"every one must be finite; {rows - int(finite.sum())} of {rows} rows are not, "
             f"the first is row {int(np.argmin(finite)) + 1}",
         )
-    if task.kind == "classification":
-        return _classification(predictions.argmax(axis=1), np.asarray(targets), len(task.labels))
-    return _regression(predictions.reshape(rows).astype(np.float64), np.asarray(targets, dtype=np.float64))
+    once = np.ones((1, kind.units(targets)))
+    return {
+        name: float(values[0])
+        for name, values in kind.measure(predictions, targets, once, list(kind.measures)).items()
+    }
 
 
 def baseline(task: Task, train: Split, dev: Split) -> dict[str, float]:
@@ -86,53 +76,16 @@ def baseline(task: Task, train: Split, dev: Split) -> dict[str, float]:
     """
     if not len(train):
         raise InputError("train", 0, "at least one row is needed")
-    if task.kind == "regression":
-        return measure(task, np.full(len(dev), np.mean(train.targets)), dev.targets)
-    counts = Counter(int(target) for target in train.targets)
-    majority = min(counts, key=lambda label: (-counts[label], label))
-    return measure(task, np.eye(len(task.labels))[[majority] * len(dev)], dev.targets)
+    return measure(task, kind_of(task).constant(task, train, len(dev)), dev.targets)
 
 
-def describe(name: str) -> str:
-    """Return a measure's full name with its units or range.
+def described(name: str) -> Measure:
+    """A measure by its name, of whichever kind of task has it.
 
     Raises:
         InputError: There is no such measure.
     """
-    if name not in _DESCRIPTIONS:
-        raise InputError("measure", name, f"the measures are {', '.join(_DESCRIPTIONS)}")
-    return _DESCRIPTIONS[name]
-
-
-def _classification(predicted: np.ndarray, targets: np.ndarray, classes: int) -> dict[str, float]:
-    from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
-
-    average = "binary" if classes == 2 else "macro"
-    with warnings.catch_warnings():
-        # sklearn warns where predictions and targets are all of one class; the 0 it then gives is meant.
-        warnings.simplefilter("ignore", UserWarning)
-        return {
-            "accuracy": float(accuracy_score(targets, predicted)),
-            "matthews": float(matthews_corrcoef(targets, predicted)),
-            "f1": float(f1_score(targets, predicted, average=average, zero_division=0)),
-        }
-
-
-def _regression(predicted: np.ndarray, targets: np.ndarray) -> dict[str, float]:
-    from scipy.stats import pearsonr, spearmanr
-
-    errors = predicted - targets
-    return {
-        "mse": float(np.mean(errors**2)),
-        "mae": float(np.mean(np.abs(errors))),
-        "pearson": _correlation(pearsonr, predicted, targets),
-        "spearman": _correlation(spearmanr, predicted, targets),
-    }
-
-
-def _correlation(correlate: Callable[..., Any], predicted: np.ndarray, targets: np.ndarray) -> float:
-    if np.ptp(predicted) == 0 or np.ptp(targets) == 0:
-        return 0.0
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # scipy warns of nearly constant input
-        return float(np.nan_to_num(correlate(predicted, targets).statistic))
+    known = {name: measure for kind in all_kinds() for name, measure in kind.measures.items()}
+    if name not in known:
+        raise InputError("measure", name, f"the measures are {', '.join(known)}")
+    return known[name]

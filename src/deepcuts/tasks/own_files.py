@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from deepcuts.common.errors import DataError, InputError
+from deepcuts.common.errors import InputError
 from deepcuts.tasks.columns import Columns, read_columns
-from deepcuts.tasks.task import Kind, Schedule, Split, Task, TaskData, check
+from deepcuts.tasks.kinds.kind import all_kinds, kind_named, kind_of
+from deepcuts.tasks.task import Schedule, Split, Task, TaskData, check
 
-MOST_CLASSES = 20  # more distinct whole numbers than this are taken for quantities, not classes
 SCHEDULE = Schedule(finetune_epochs=3, retrain_epochs=8, learning_rate=2e-5)
 
 
@@ -20,7 +19,7 @@ def load_files(
     dev: Path,
     text: Sequence[str],
     label: str,
-    kind: Kind | None = None,
+    kind: str | None = None,
     name: str | None = None,
 ) -> TaskData:
     """Make a task of two files, each CSV, TSV, JSON lines or Parquet (see `read_columns`).
@@ -35,13 +34,13 @@ def load_files(
         dev: File with the rows to measure on; it may have another format.
         text: Names of the one or two columns holding the text.
         label: Name of the column holding the class or number.
-        kind: What is predicted. None infers it from `train`: regression if every label is a number
+        kind: Name of the kind of task. None infers it from `train`: regression if every label is a number
             and one is not whole or there are more than 20 different ones; else classification.
         name: The task's name; None takes the name of `train` without its suffix.
 
     Returns:
-        The task, measured by accuracy (classification) or Pearson correlation (regression, with a
-        linear head and no range), and its data.
+        The task, measured by the primary measure of its kind (accuracy for classes, Pearson correlation for
+        numbers, with a linear head and no range), and its data.
 
     Raises:
         InputError: `text`, `label` or `kind` is not allowed.
@@ -53,23 +52,19 @@ def load_files(
         raise InputError("text", texts, "it must name one column, or two different ones")
     if label in texts:
         raise InputError("label", label, "it must be another column than the text")
-    if kind not in ("classification", "regression", None):
-        raise InputError("kind", kind, "it is 'classification', 'regression', or None to infer it")
+    if kind is not None:
+        kind_named(kind)
 
     train_columns, train_origin = read_columns(Path(train), (*texts, label))
     dev_columns, dev_origin = read_columns(Path(dev), (*texts, label))
-    kind = kind or infer_kind(train_columns[label])
-    labels = class_names(train_columns[label]) if kind == "classification" else ()
-    if kind == "classification" and len(labels) < 2:
-        found = f"only {labels[0]!r}" if labels else "none"
-        raise DataError(f"{train}: at least two classes are needed, but column {label!r} has {found}")
+    asked = kind_named(kind or infer_kind(train_columns[label]))
     task = Task(
         name=name or Path(train).stem,
-        kind=kind,
+        kind=asked.name,
         text_columns=texts,
         label_column=label,
-        labels=labels,
-        primary="accuracy" if kind == "classification" else "pearson",
+        labels=asked.labels_of(train_columns[label], str(train), label),
+        primary=asked.primary,
         schedule=SCHEDULE,
     )
     train_split, dev_split = _split(task, train_columns), _split(task, dev_columns)
@@ -77,51 +72,13 @@ def load_files(
     return TaskData(task, train_split, dev_split, source=f"{train}, {dev}")
 
 
-def infer_kind(values: Sequence[Any]) -> Kind:
+def infer_kind(values: Sequence[Any]) -> str:
     """Tell from labels what is predicted, as `load_files` describes; missing labels don't count."""
-    numbers = {_number(value) for value in values if _class_name(value) is not None}
-    if None in numbers:
-        return "classification"
-    has_fraction = any(number is not None and not number.is_integer() for number in numbers)
-    return "regression" if has_fraction or len(numbers) > MOST_CLASSES else "classification"
-
-
-def class_names(values: Sequence[Any]) -> tuple[str, ...]:
-    """Name the classes among labels, in the order of their ids; missing labels are left out."""
-    names = {name for value in values if (name := _class_name(value)) is not None}
-    numbers = {name: number for name in names if (number := _number(name)) is not None}
-    if len(numbers) == len(names) and all(map(math.isfinite, numbers.values())):
-        return tuple(sorted(names, key=lambda name: (numbers[name], name)))
-    return tuple(sorted(names))
+    return max(all_kinds(), key=lambda kind: kind.likeness(values)).name
 
 
 def _split(task: Task, columns: Columns) -> Split:
-    ids = {name: i for i, name in enumerate(task.labels)}
-
-    # What can't be converted stays as it is, for `check` to name it with its row.
-    def target(value: Any) -> Any:
-        if task.kind == "regression":
-            number = _number(value)
-            return value if number is None else number
-        name = _class_name(value)
-        return value if name is None else ids.get(name, name)
-
+    kind = kind_of(task)
     texts = tuple(zip(*(columns[name] for name in task.text_columns), strict=True))
-    return Split(texts, tuple(map(target, columns[task.label_column])))
-
-
-def _class_name(value: Any) -> str | None:
-    if isinstance(value, float):
-        if math.isnan(value):
-            return None
-        return str(int(value)) if value.is_integer() else repr(value)
-    return (str(value).strip() or None) if isinstance(value, bool | int | str) else None
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        return float(value)
-    except (ValueError, OverflowError):
-        return None
+    # What can't be converted stays as it is, for `check` to name it with its row.
+    return Split(texts, tuple(kind.target_of(task, value) for value in columns[task.label_column]))

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
 from deepcuts.common.errors import DataError, InputError
+from deepcuts.tasks.kinds import registry
 
-Kind = Literal["classification", "regression"]
 Unit = Literal["row", "line"]
-
-LABELS_SHOWN = 10  # an error about a label lists no more than this many allowed ones
 
 
 @dataclass(frozen=True)
@@ -40,10 +37,10 @@ class Task:
 
     Attributes:
         name: Short name, such as "cola".
-        kind: Whether a class or a number is predicted.
+        kind: Name of the kind of task, see `deepcuts.tasks.kinds`.
         text_columns: Names of the columns holding the text: one, or two for pairs of sentences.
         label_column: Name of the column holding what is predicted.
-        labels: Class names in the order of their ids; empty for regression.
+        labels: Class names in the order of their ids; empty where there are no classes.
         output_range: Least and greatest value a regression may predict: the head is then
             ``low + (high - low) * sigmoid(linear)``. None leaves the head linear.
         primary: The measure by which the best epoch is chosen; higher must be better.
@@ -54,7 +51,7 @@ class Task:
     """
 
     name: str
-    kind: Kind
+    kind: str
     text_columns: tuple[str, ...]
     label_column: str
     labels: tuple[str, ...] = ()
@@ -63,14 +60,10 @@ class Task:
     schedule: Schedule
 
     def __post_init__(self) -> None:
-        if self.kind not in ("classification", "regression"):
-            raise InputError("kind", self.kind, "it is 'classification' or 'regression'")
+        kind = registry.find(self.kind)
         if len(self.text_columns) not in (1, 2):
             raise InputError("text_columns", self.text_columns, "a task has one or two text columns")
-        if self.kind == "regression" and self.labels:
-            raise InputError("labels", self.labels, "a regression has no classes")
-        if self.kind == "classification" and not 2 <= len(self.labels) == len(set(self.labels)):
-            raise InputError("labels", self.labels, "a classification needs at least two, all different")
+        kind.check_task(self)
 
 
 @dataclass(frozen=True)
@@ -79,14 +72,14 @@ class Split:
 
     Attributes:
         texts: Per row a tuple of one or two strings.
-        targets: Per row the id of its class (int), or the number to predict (float).
+        targets: Per row what the kind of task says: the id of a class (int), a number (float), …
 
     Raises:
         InputError: There are not as many targets as texts.
     """
 
     texts: tuple[tuple[str, ...], ...]
-    targets: tuple[int | float, ...]
+    targets: tuple[Any, ...]
 
     def __post_init__(self) -> None:
         if len(self.texts) != len(self.targets):
@@ -133,13 +126,13 @@ class TaskData:
         yield self.task.kind
         yield str(len(self.task.labels))
         yield from self.task.labels
-        number = int if self.task.kind == "classification" else float
+        kind = registry.find(self.task.kind)
         for split in (self.train, self.dev):
             yield str(len(split))
             for texts, target in zip(split.texts, split.targets, strict=True):
                 yield str(len(texts))
                 yield from texts
-                yield repr(number(target))
+                yield kind.target_text(target)
 
 
 @dataclass(frozen=True)
@@ -177,57 +170,33 @@ def check(task: Task, train: Split, dev: Split, origins: tuple[Origin, Origin] =
 
     Raises:
         DataError: A split is empty; a text is missing, not a string or not valid Unicode; a label is
-            missing or not allowed; or the dev rows all have the same label, so that a constant
-            prediction is perfect and every correlation is undefined.
+            missing or not allowed; or the dev rows allow no measure, all having the same label, for instance.
     """
+    kind = registry.find(task.kind)
     for split, origin in zip((train, dev), origins, strict=True):
         if not len(split):
             raise DataError(f"{origin.name}: holds no rows")
         for index, (texts, target) in enumerate(zip(split.texts, split.targets, strict=True)):
-            fault = _text_fault(task, texts) or _target_fault(task, target)
+            fault = _text_fault(kind, task, texts) or _target_fault(kind, task, target)
             if fault:
                 raise DataError(f"{origin.at(index)}: {fault}")
-    if len(set(dev.targets)) == 1:
-        only = dev.targets[0] if task.kind == "regression" else task.labels[int(dev.targets[0])]
-        raise DataError(
-            f"{origins[1].name}: every row has the {task.label_column} {only!r}, "
-            "so nothing can be measured; at least two different ones are needed"
-        )
+    fault = kind.dev_fault(task, dev.targets)
+    if fault:
+        raise DataError(f"{origins[1].name}: {fault}")
 
 
-def _text_fault(task: Task, texts: tuple[Any, ...]) -> str | None:
+def _text_fault(kind: Any, task: Task, texts: tuple[Any, ...]) -> str | None:
     if len(texts) != len(task.text_columns):
         return f"has {len(texts)} texts, but the task has {len(task.text_columns)}"
     for column, text in zip(task.text_columns, texts, strict=True):
-        if text is None:
-            return f"{column} is missing"
-        if not isinstance(text, str):
-            return f"{column} is {text!r}, but it must be a string"
-        try:
-            text.encode()
-        except UnicodeEncodeError:  # JSON can spell half a surrogate pair, which no tokenizer takes
-            return f"{column} is {text!r}, which is not valid Unicode"
+        fault = kind.text_fault(text)
+        if fault:
+            return f"{column} {fault}"
     return None
 
 
-def _target_fault(task: Task, target: Any) -> str | None:
+def _target_fault(kind: Any, task: Task, target: Any) -> str | None:
     if target is None or (isinstance(target, str) and not target.strip()):
         return f"{task.label_column} is missing"
-    is_number = isinstance(target, int | float) and not isinstance(target, bool)
-    if task.kind == "classification":
-        if is_number and isinstance(target, int) and 0 <= target < len(task.labels):
-            return None
-        return f"{task.label_column} is {target!r}, but allowed are {_listed(task.labels)}"
-    if is_number and math.isfinite(target) and _within(task.output_range, target):
-        return None
-    span = f" from {task.output_range[0]:g} to {task.output_range[1]:g}" if task.output_range else ""
-    return f"{task.label_column} is {target!r}, but it must be a finite number{span}"
-
-
-def _within(bounds: tuple[float, float] | None, number: float) -> bool:
-    return bounds is None or bounds[0] <= number <= bounds[1]
-
-
-def _listed(labels: tuple[str, ...]) -> str:
-    shown = ", ".join(f"{label!r} (id {i})" for i, label in enumerate(labels[:LABELS_SHOWN]))
-    return shown if len(labels) <= LABELS_SHOWN else f"{shown}, … ({len(labels)} in all)"
+    fault = kind.target_fault(task, target)
+    return f"{task.label_column} {fault}" if fault else None

@@ -1,0 +1,314 @@
+"""What a kind of task says of itself. Whoever needs to know asks it; nobody else names a kind."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, cast
+
+import numpy as np
+
+from deepcuts.common.errors import InputError
+from deepcuts.tasks.kinds import registry
+from deepcuts.tasks.task import Split, Task
+
+Array = np.ndarray[Any, Any]
+
+#: A measure so little above the constant's counts as the constant's, however many rows there are.
+NEAR_CONSTANT = 0.01
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A measure, for people and for whoever compares two values of it.
+
+    Attributes:
+        title: Its name with range or unit, such as ``"accuracy, 0 to 1"``.
+        lower_is_better: Whether it is to be small.
+        is_share: Whether it is a share of rows, whose error by chance is a binomial's; else a correlation's.
+    """
+
+    title: str
+    lower_is_better: bool = False
+    is_share: bool = False
+
+    def chance(self, constant: float, rows: int) -> float:
+        """How far above a constant's it may lie by chance: two standard errors, at least `NEAR_CONSTANT`.
+
+        A correlation of independent values has a standard error of ``1 / sqrt(rows)``, a share one of
+        ``sqrt(p (1 - p) / rows)``.
+
+        Args:
+            constant: What the constant reaches.
+            rows: How many rows were measured on.
+        """
+        variance = max(0.0, constant * (1 - constant)) if self.is_share else 1.0
+        return max(NEAR_CONSTANT, 2 * math.sqrt(variance / rows))
+
+
+class TaskKind(ABC):
+    """A kind of task: a subclass in a file of its own, with the decorator `register_kind`.
+
+    What has a body here fits a model of Transformers that gives a row of numbers for each text or pair; a
+    kind that differs says so. Targets may be anything that JSON holds. Predictions are one array whose first
+    dimension is rows; where rows differ in length, they are padded with `PADDING`, as the Trainer does.
+
+    Attributes:
+        name: As configurations and results spell it.
+        title: For people, a few words.
+        measures: Name → measure.
+        primary: The measure that a task from files is judged by; higher is better.
+        constant_title: What its constant baseline predicts, such as ``"majority class"``.
+        constant_signs: Why else than by its primary measure a model is as good as constant, after "or if".
+        auto_model: The class of Transformers that loads its models.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    measures: ClassVar[Mapping[str, Measure]]
+    primary: ClassVar[str]
+    constant_title: ClassVar[str]
+    constant_signs: ClassVar[str] = ""
+    auto_model: ClassVar[str] = "AutoModelForSequenceClassification"
+
+    # The task and its rows
+
+    def check_task(self, task: Task) -> None:
+        """Refuse a task whose parts don't fit together; here, one with classes.
+
+        Raises:
+            InputError: `labels` or another part is not allowed.
+        """
+        if task.labels:
+            raise InputError("labels", task.labels, f"a {self.name} has no classes")
+
+    def text_fault(self, text: Any) -> str | None:
+        """What is wrong with a text, as the end of a sentence after its column's name; None if nothing is."""
+        if text is None:
+            return "is missing"
+        if not isinstance(text, str):
+            return f"is {text!r}, but it must be a string"
+        try:
+            text.encode()
+        except UnicodeEncodeError:  # JSON can spell half a surrogate pair, which no tokenizer takes
+            return f"is {text!r}, which is not valid Unicode"
+        return None
+
+    @abstractmethod
+    def target_fault(self, task: Task, target: Any) -> str | None:
+        """What is wrong with a target that is there, likewise: ``"is 7, but allowed are …"``."""
+
+    def dev_fault(self, task: Task, targets: Sequence[Any]) -> str | None:
+        """Why nothing can be measured on dev rows with these targets; None if it can.
+
+        Where all are equal a constant prediction is perfect and every correlation is undefined.
+        """
+        if len({self.target_text(target) for target in targets}) > 1:
+            return None
+        return (
+            f"every row has the {task.label_column} {self.shown(task, targets[0])!r}, "
+            "so nothing can be measured; at least two different ones are needed"
+        )
+
+    def shown(self, task: Task, target: Any) -> Any:
+        """A target as errors call it."""
+        return target
+
+    def target_text(self, target: Any) -> str:
+        """A target as the text that goes into a digest of the data; never to be changed."""
+        return repr(target)
+
+    # The user's own files
+
+    def likeness(self, values: Sequence[Any]) -> int:
+        """How much labels in a file look like this kind's: the one with the most is taken if none is named.
+
+        Args:
+            values: As a file holds them; missing ones are None or empty.
+
+        Returns:
+            0 for a kind that is only taken by its name.
+        """
+        return 0
+
+    def labels_of(self, values: Sequence[Any], where: str, column: str) -> tuple[str, ...]:
+        """The class names among a file's labels, in the order of their ids; none by default.
+
+        Raises:
+            DataError: They are not enough.
+        """
+        return ()
+
+    def target_of(self, task: Task, value: Any) -> Any:
+        """The target that a file's value stands for; what stands for none is given back as it is."""
+        return value
+
+    # Tokens and batches
+
+    def encode(
+        self, task: Task, split: Split, tokenizer: Any, length: int
+    ) -> tuple[list[dict[str, Any]], int]:
+        """Tokenise rows.
+
+        Args:
+            task: The task.
+            split: Its rows.
+            tokenizer: A Hugging Face tokenizer.
+            length: Tokens of a row at most; longer ones are cut.
+
+        Returns:
+            Per row what `collate` takes, its target under ``labels``, all as JSON can hold it; and how many
+            rows were cut.
+        """
+        columns = [list(column) for column in zip(*split.texts, strict=True)]
+        encoded = tokenizer(*columns, truncation=True, max_length=length)
+        names = list(encoded.keys())
+        rows = [
+            {**{name: encoded[name][index] for name in names}, "labels": self.encode_target(target)}
+            for index, target in enumerate(split.targets)
+        ]
+        return rows, sum(bool(encoding.overflowing) for encoding in encoded.encodings or [])
+
+    def encode_target(self, target: Any) -> Any:
+        """A target as `collate` takes it."""
+        return target
+
+    def collate(self, rows: Sequence[Mapping[str, Any]], tokenizer: Any) -> dict[str, Any]:
+        """A batch of tokenised rows, padded to its longest: tensors ``(rows, tokens)``, and ``labels``."""
+        import torch
+
+        features = [{name: value for name, value in row.items() if name != "labels"} for row in rows]
+        batch: dict[str, Any] = dict(tokenizer.pad(features, return_tensors="pt"))
+        batch["labels"] = torch.tensor([row["labels"] for row in rows])
+        return batch
+
+    # The model
+
+    def model_class(self) -> Any:
+        """What has ``from_pretrained`` and ``from_config``, as the auto classes of Transformers have."""
+        import transformers
+
+        return getattr(transformers, self.auto_model)
+
+    @abstractmethod
+    def outputs(self, task: Task) -> int:
+        """How many outputs the head of a model for the task has."""
+
+    def configure(self, config: Any, task: Task) -> None:
+        """Prepare a model's configuration for the task, before a fresh head is made by it."""
+        config.num_labels = self.outputs(task)
+
+    def recognises(self, config: Any) -> bool:
+        """Whether a saved model whose configuration names no kind is one of this kind."""
+        return False
+
+    def loss(self, output: Any, labels: Any) -> Any:
+        """The loss of a batch, a scalar tensor, where a model has none of its own that is meant.
+
+        Overridden, the model is called without ``labels``, and this is the loss that it then gives.
+
+        Args:
+            output: What the model returns.
+            labels: The batch's, as `collate` makes them.
+        """
+        raise NotImplementedError
+
+    # Predictions
+
+    def predictions(self, output: Any) -> Any:
+        """What the model says of a batch, from what it returns: a tensor ``(rows, …)``."""
+        return output.logits
+
+    @abstractmethod
+    def tell(self, predictions: Any, config: Any) -> list[dict[str, Any]]:
+        """What a person is told of a batch's predictions: for each row what stands in JSON beside its text.
+
+        Args:
+            predictions: See `predictions`, in float32 on the CPU.
+            config: The model's.
+        """
+
+    # Measures
+
+    def units(self, targets: Sequence[Any] | Array) -> int:
+        """How many units a bootstrap draws from, such as rows; `measure` takes a count for each."""
+        return len(targets)
+
+    @abstractmethod
+    def shapes(self, task: Task, rows: int) -> list[tuple[int, ...]]:
+        """The shapes that predictions of so many rows may have."""
+
+    @abstractmethod
+    def measure(
+        self, predictions: Array, targets: Sequence[Any] | Array, counts: Array, names: Sequence[str]
+    ) -> dict[str, Array]:
+        """Measure predictions on several weightings of the same units at once.
+
+        Args:
+            predictions: ``(rows, …)``, finite.
+            targets: One a row.
+            counts: ``(replicates, units)`` of float64: how often each unit counts.
+            names: Of `measures`.
+
+        Returns:
+            Measure → ``(replicates,)``, finite.
+        """
+
+    @abstractmethod
+    def constant(self, task: Task, train: Split, rows: int) -> Array:
+        """Predictions, for so many rows, of the best constant that the training rows suggest."""
+
+    def why_constant(
+        self,
+        primary: str,
+        measures: Mapping[str, float],
+        constant: Mapping[str, float],
+        rows: int,
+        predictions: Array | None,
+        targets: Sequence[Any] | Array | None,
+    ) -> str | None:
+        """See `deepcuts.tasks.why_constant`; here: the primary measure is within chance of a constant's."""
+        value, least = measures[primary], constant[primary]
+        if value <= least + self.measures[primary].chance(least, rows):
+            return f"{primary} {value:.4f} is within chance of a constant's {least:.4f}"
+        return None
+
+    def described(self, name: str) -> Measure:
+        """A measure by its name.
+
+        Raises:
+            InputError: This kind has none of that name.
+        """
+        if name not in self.measures:
+            raise InputError("measure", name, f"the measures are {', '.join(self.measures)}")
+        return self.measures[name]
+
+    @property
+    def has_own_loss(self) -> bool:
+        """Whether `loss` takes the place of the model's."""
+        return type(self).loss is not TaskKind.loss
+
+
+#: What fills up predictions and targets of rows that are shorter than the longest.
+PADDING = -100
+
+
+def kind_named(name: str) -> TaskKind:
+    """The kind of task of that name.
+
+    Raises:
+        InputError: There is none.
+    """
+    return cast(TaskKind, registry.find(name))
+
+
+def kind_of(task: Task) -> TaskKind:
+    """A task's kind."""
+    return kind_named(task.kind)
+
+
+def all_kinds() -> list[TaskKind]:
+    """All kinds of task."""
+    return registry.find_all()
