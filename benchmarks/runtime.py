@@ -29,10 +29,10 @@ from deepcuts import Budget, Masks, apply_masks, score, select
 from deepcuts.common.quiet import quiet_libraries
 from deepcuts.common.timing import Timing, in_turns
 from deepcuts.deploy.bench.facts import facts
-from deepcuts.deploy.bench.files import Files
+from deepcuts.deploy.bench.forms import Files
 from deepcuts.deploy.bench.shape import Shape
 from deepcuts.deploy.bench.subject import Subject
-from deepcuts.deploy.bench.variants import REFERENCE, VARIANTS, Setting
+from deepcuts.deploy.bench.ways.registry import REFERENCE, VARIANTS, Setting
 from deepcuts.models.loading import load_tokenizer
 
 DENSITIES = [0.36, 0.15, 0.086, 0.041]

@@ -11,7 +11,7 @@ import pytest
 import torch
 from pruned_models import pruned_run
 
-from deepcuts.deploy.export.formats import export
+from deepcuts.deploy.export.exporting import export
 from deepcuts.models.loading import load_finetuned
 
 PAIRS = [("the dog is here", "the cat is not away"), ("the fox", "the hen is home")]

@@ -18,8 +18,8 @@ import deepcuts.models.transformers_plugin as plugin
 from deepcuts import load_pruned
 from deepcuts.architectures.parameters import ARCHITECTURES
 from deepcuts.common.errors import FileFormatError, InvariantError
+from deepcuts.deploy.export.exporting import export
 from deepcuts.deploy.export.folders import save_dense, save_sparse
-from deepcuts.deploy.export.formats import export
 from deepcuts.models.loading import load_encoder, load_for_task
 from deepcuts.models.sparse_checkpoint import read_sparse
 from deepcuts.tasks import named_tasks

@@ -39,8 +39,8 @@ def export(
     from deepcuts.common.quiet import quiet_libraries
 
     quiet_libraries()
-    from deepcuts.deploy.export.formats import FORMATS
-    from deepcuts.deploy.export.formats import export as write
+    from deepcuts.deploy.export.exporting import FORMATS
+    from deepcuts.deploy.export.exporting import export as write
 
     made = write(run, format, output, dtype=dtype, masks=masks, trust_remote_code=trust_remote_code)
     rows = [

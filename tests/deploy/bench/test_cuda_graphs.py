@@ -9,7 +9,7 @@ from models import tiny, tiny_batches
 from torch import Tensor
 
 from deepcuts.deploy.bench.cuda_graphs import with_graphs
-from deepcuts.deploy.bench.torch_runners import runner
+from deepcuts.deploy.bench.torch_runner import runner
 
 
 def arrays(batch: dict[str, Tensor]) -> dict[str, np.ndarray]:

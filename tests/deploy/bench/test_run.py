@@ -17,11 +17,11 @@ from deepcuts import load_pruned
 from deepcuts.cli.bench_tables import print_bench
 from deepcuts.common.errors import DeepcutsError, InputError, ModelError
 from deepcuts.deploy.bench import run as run_module
-from deepcuts.deploy.bench import variants
 from deepcuts.deploy.bench.results import Bench
 from deepcuts.deploy.bench.run import BenchOptions, bench
 from deepcuts.deploy.bench.shape import Shape
-from deepcuts.deploy.bench.variants import REFERENCE, VARIANTS, Batch, Runner, Setting
+from deepcuts.deploy.bench.ways import registry as variants
+from deepcuts.deploy.bench.ways.registry import REFERENCE, VARIANTS, Batch, Runner, Setting
 from deepcuts.deploy.runtime import choices
 from deepcuts.tasks import TaskData
 from deepcuts.tasks.encoding import encode

@@ -13,12 +13,12 @@ from pruned_models import pruned_run
 
 from deepcuts import load_pruned
 from deepcuts.common.errors import DeepcutsError, InputError
-from deepcuts.deploy.bench import files as files_module
-from deepcuts.deploy.bench import variants
-from deepcuts.deploy.bench.files import Files
+from deepcuts.deploy.bench import forms as files_module
+from deepcuts.deploy.bench.forms import Files
 from deepcuts.deploy.bench.shape import Shape
 from deepcuts.deploy.bench.subject import Subject, load_subject
-from deepcuts.deploy.bench.variants import REFERENCE, VARIANTS, Setting, check_names, chosen
+from deepcuts.deploy.bench.ways import registry as variants
+from deepcuts.deploy.bench.ways.registry import REFERENCE, VARIANTS, Setting, check_names, chosen
 from deepcuts.deploy.runtime import SparseLinear, choices, loading, sparsify
 from deepcuts.models.heads import bound_output
 

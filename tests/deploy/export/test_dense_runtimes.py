@@ -12,7 +12,7 @@ from deepcuts import load_pruned
 from deepcuts.common.errors import InputError, InvariantError
 from deepcuts.deploy.export import dense_runtimes
 from deepcuts.deploy.export.dense_runtimes import EXTRAS, check_installed
-from deepcuts.deploy.export.formats import export
+from deepcuts.deploy.export.exporting import export
 from deepcuts.models.heads import bound_output
 
 

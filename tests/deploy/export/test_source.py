@@ -92,7 +92,7 @@ def test_a_run_that_kept_no_model_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_bounded_head_is_bounded_in_every_form(tmp_path: Path) -> None:
-    from deepcuts.deploy.export.formats import export
+    from deepcuts.deploy.export.exporting import export
 
     run = pruned_run(tmp_path / "run", num_labels=1)
     model, tokenizer = load_pruned(run)

@@ -12,7 +12,7 @@ from transformers import AutoModelForSequenceClassification
 from deepcuts import load_pruned
 from deepcuts.common.errors import FileFormatError, InputError
 from deepcuts.deploy import runtime
-from deepcuts.deploy.export.formats import export
+from deepcuts.deploy.export.exporting import export
 from deepcuts.deploy.runtime import SparseLinear
 from deepcuts.runs.pipeline import prune
 

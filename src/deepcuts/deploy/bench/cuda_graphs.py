@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from deepcuts.deploy.bench.variants import Batch, Runner
+from deepcuts.deploy.bench.ways.registry import Batch, Runner
 
 Compute = Callable[[], Tensor]
 #: What does a computation again, with whatever its inputs hold then, and the tensor its result is written to.

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from deepcuts.common.errors import DeepcutsError
-from deepcuts.deploy.bench.variants import Setting
+from deepcuts.deploy.bench.ways.registry import Setting
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def measure_memory(variant: str, folder: Path, inputs: Path, setting: Setting) -
     """Load a model in a fresh process, run a batch, and see what that process takes.
 
     Args:
-        variant: A key of `deepcuts.deploy.bench.variants.VARIANTS`.
+        variant: A key of `deepcuts.deploy.bench.ways.registry.VARIANTS`.
         folder: What it loads.
         inputs: The batch: a file by ``numpy.savez``.
         setting: How.

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from deepcuts.deploy.bench.memory import of_this_process
-from deepcuts.deploy.bench.variants import VARIANTS, Setting, Variant
+from deepcuts.deploy.bench.ways.registry import VARIANTS, Setting, Variant
 
 
 def main() -> None:

@@ -19,12 +19,12 @@ from deepcuts.common.progress import Reporter
 from deepcuts.common.timing import Timing, in_turns
 from deepcuts.deploy.bench.advice import advice, fault
 from deepcuts.deploy.bench.facts import facts
-from deepcuts.deploy.bench.files import Files
+from deepcuts.deploy.bench.forms import Files
 from deepcuts.deploy.bench.memory import measure_memory
 from deepcuts.deploy.bench.results import Bench, Result
 from deepcuts.deploy.bench.shape import Shape, check_turns
 from deepcuts.deploy.bench.subject import load_subject
-from deepcuts.deploy.bench.variants import REFERENCE, Batch, Runner, Setting, Variant, chosen
+from deepcuts.deploy.bench.ways.registry import REFERENCE, Batch, Runner, Setting, Variant, chosen
 from deepcuts.models.loading import check_fits
 from deepcuts.tasks import TaskData, measure
 from deepcuts.tasks.encoding import EncodedTask, encode

@@ -11,8 +11,8 @@ from transformers import AutoModelForSequenceClassification, BertConfig, BertFor
 
 from deepcuts import Masks, apply_masks, load_pruned, prunable_parameters
 from deepcuts.common.errors import InputError
+from deepcuts.deploy.export.exporting import FORMATS, export
 from deepcuts.deploy.export.folders import save_sparse
-from deepcuts.deploy.export.formats import FORMATS, export
 from deepcuts.deploy.export.packed_file import pack
 from deepcuts.deploy.export.sizes import bytes_on_disk, least_sizes, packed_sizes, sparse_sizes
 

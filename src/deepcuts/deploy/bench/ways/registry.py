@@ -64,7 +64,7 @@ class Variant:
     Attributes:
         name: As ``--only`` takes it.
         title: As tables and sentences say it.
-        files: Which form of the model it loads: a key of `deepcuts.deploy.bench.files.WRITERS`.
+        files: Which form of the model it loads: a key of `deepcuts.deploy.bench.forms.WRITERS`.
         load: From the folder with that form.
         devices: Where it runs.
         sparse: Whether the zeros are left out.
@@ -78,7 +78,7 @@ class Variant:
     load: Callable[[Path, Setting], Runner]
     devices: tuple[str, ...] = ("cpu",)
     sparse: bool = False
-    libraries: tuple[str, ...] = ("transformers", "deepcuts.deploy.bench.torch_runners")
+    libraries: tuple[str, ...] = ("transformers", "deepcuts.deploy.bench.torch_runner")
     missing: Callable[[], str | None] = lambda: None
 
 
@@ -118,9 +118,9 @@ def chosen(only: Sequence[str], device: str) -> list[Variant]:
 
 def _torch(kind: str) -> Callable[[Path, Setting], Runner]:
     def load(folder: Path, setting: Setting) -> Runner:
-        from deepcuts.deploy.bench import torch_runners
+        from deepcuts.deploy.bench import torch_runner
 
-        found: Runner = torch_runners.LOADERS[kind](folder, setting)
+        found: Runner = torch_runner.LOADERS[kind](folder, setting)
         return found
 
     return load

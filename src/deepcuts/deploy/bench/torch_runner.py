@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from deepcuts.deploy.bench.cuda_graphs import with_graphs
-from deepcuts.deploy.bench.variants import Batch, Runner, Setting
+from deepcuts.deploy.bench.ways.registry import Batch, Runner, Setting
 from deepcuts.deploy.runtime import choices_of
 from deepcuts.deploy.runtime import load as load_sparse
 from deepcuts.deploy.runtime.kernel import Precision
@@ -29,7 +29,7 @@ def runner(
     Args:
         model: On the device, in evaluation mode.
         device: Where inputs go.
-        notes: See `deepcuts.deploy.bench.variants.Runner`.
+        notes: See `deepcuts.deploy.bench.ways.registry.Runner`.
         choices: Likewise.
     """
 
