@@ -32,7 +32,7 @@ from deepcuts.deploy.bench.facts import facts
 from deepcuts.deploy.bench.forms import Files
 from deepcuts.deploy.bench.shape import Shape
 from deepcuts.deploy.bench.subject import Subject
-from deepcuts.deploy.bench.ways.registry import REFERENCE, VARIANTS, Setting
+from deepcuts.deploy.bench.ways import REFERENCE, Setting, all_ways
 from deepcuts.models.loading import load_tokenizer
 
 DENSITIES = [0.36, 0.15, 0.086, 0.041]
@@ -49,7 +49,7 @@ def main(
     shape: Annotated[list[str] | None, typer.Option(help="ROWSxTOKENS of a batch.")] = None,
     threads: Annotated[list[int] | None, typer.Option(help="Of every runtime.")] = None,
     turns: Annotated[int, typer.Option(help="Of small batches.")] = 15,
-    only: Annotated[list[str] | None, typer.Option(help=f"Of {', '.join(VARIANTS)}.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help=f"Of {', '.join(all_ways())}.")] = None,
 ) -> None:
     """Measure, print the tables and write them."""
     quiet_libraries()
@@ -91,12 +91,12 @@ def subjects(size: str, densities: list[float], mask_files: list[Path]) -> Itera
 def measure(
     sparse: Files, dense: Files, setting: Setting, shapes: list[Shape], turns: int, only: list[str]
 ) -> dict[str, dict[str, dict[str, Any]]]:
-    """Shape → variant → milliseconds and how often they fit into the reference's."""
+    """Shape → way to run it → milliseconds and how often they fit into the reference's."""
     torch.set_num_threads(setting.threads)
     runners = {
-        name: variant.load((sparse if variant.sparse else dense).folder(variant.files), setting)
-        for name, variant in VARIANTS.items()
-        if "cpu" in variant.devices and variant.missing() is None and (not only or name in (REFERENCE, *only))
+        name: way.load((sparse if way.sparse else dense).folder(way.form), setting)
+        for name, way in all_ways().items()
+        if "cpu" in way.devices and way.missing() is None and (not only or name in (REFERENCE, *only))
     }
     found = {}
     for shape in shapes:
@@ -120,14 +120,14 @@ def _as_json(timing: Timing, reference: Timing) -> dict[str, float]:
 def show(found: dict[str, Any]) -> None:
     """Print one table."""
     what = f"{found['masks']} masks, density {found['density']:.3f}, {found['threads']} threads"
-    title = f"{what}: median ms (times as fast as {VARIANTS[REFERENCE].title})"
+    title = f"{what}: median ms (times as fast as {all_ways()[REFERENCE].title})"
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
     table.add_column("")
     for shape in found["shapes"]:
         table.add_column(shape, justify="right")
     for name in next(iter(found["shapes"].values())):
         cells = [shape[name] for shape in found["shapes"].values()]
-        table.add_row(VARIANTS[name].title, *(f"{one['ms']:.1f} ({one['times']:.2f})" for one in cells))
+        table.add_row(all_ways()[name].title, *(f"{one['ms']:.1f} ({one['times']:.2f})" for one in cells))
     Console(width=110).print(table)
 
 

@@ -68,3 +68,23 @@ def test_bad_input_is_one_message_and_status_2(run: Path, options: list[str], me
     assert done.stderr.startswith("deepcuts: ")
     assert done.stderr.count("\n") == 1
     assert not done.stdout
+
+
+def test_a_way_of_ones_own_is_measured_beside_the_others(run: Path, tmp_path: Path) -> None:
+    """It is a file outside of the package, which the process that is weighed knows too."""
+    output = tmp_path / "bench.json"
+    plugin = Path(__file__).parents[1] / "toy_way.py"
+    done = deepcuts(
+        "--plugin", plugin, "bench", run, "--only", "toy", "--shape", "1x8", "--turns", 3, "--threads", 1,
+        "--device", "cpu", "--tolerance", 2, "-o", output,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    reference, toy = json.loads(output.read_text())["results"]
+    assert (reference["name"], toy["name"]) == ("dense-fp32", "toy")
+    assert toy["skipped"] is None
+    assert toy["bytes"] < 1000 < reference["bytes"]
+    assert toy["measures"].keys() == reference["measures"].keys()
+    assert toy["timings"].keys() == {"1x8"}
+    assert toy["memory"]["resident"] < reference["memory"]["resident"]  # it needs no torch
+    assert toy["notes"] == ["it says the same of every text"]
+    assert "a toy: it says the same of every text." in done.stdout

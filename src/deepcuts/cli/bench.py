@@ -81,7 +81,7 @@ def bench(
     """
     arguments = dict(locals())
     from deepcuts.deploy.bench.shape import Shape, check_turns
-    from deepcuts.deploy.bench.ways.registry import check_names
+    from deepcuts.deploy.bench.ways import check_names
 
     if output is not None and output.exists():
         raise InputError("output", str(output), "it exists already; name another, or remove it")

@@ -8,7 +8,7 @@ import pytest
 
 from deepcuts.common.errors import DeepcutsError
 from deepcuts.deploy.bench.memory import Memory, measure_memory, of_this_process
-from deepcuts.deploy.bench.ways.registry import REFERENCE, Setting
+from deepcuts.deploy.bench.ways import REFERENCE, Setting
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems tell less")

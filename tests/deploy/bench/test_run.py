@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,7 @@ from deepcuts.deploy.bench import run as run_module
 from deepcuts.deploy.bench.results import Bench
 from deepcuts.deploy.bench.run import BenchOptions, bench
 from deepcuts.deploy.bench.shape import Shape
-from deepcuts.deploy.bench.ways import registry as variants
-from deepcuts.deploy.bench.ways.registry import REFERENCE, VARIANTS, Batch, Runner, Setting
+from deepcuts.deploy.bench.ways import REFERENCE, REGISTRY, Batch, Runner, Setting
 from deepcuts.deploy.runtime import choices
 from deepcuts.tasks import TaskData
 from deepcuts.tasks.encoding import encode
@@ -54,8 +54,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Batch], np.ndar
         def load(folder: Path, setting: Setting) -> Runner:
             return Runner(compute)
 
-        changed = {**VARIANTS["sparse-fp32"].__dict__, "load": load}
-        monkeypatch.setitem(variants.VARIANTS, "sparse-fp32", variants.Variant(**changed))
+        monkeypatch.setitem(REGISTRY, "sparse-fp32", replace(REGISTRY["sparse-fp32"], load=load))
 
     return put
 
@@ -116,8 +115,6 @@ def test_a_fast_but_wrong_variant_shows(
 
 def data_that_the_model_gets_right(home: Path, data: TaskData) -> TaskData:
     """The dev rows with the model's own answers as labels, so that the reference is perfect."""
-    from dataclasses import replace
-
     from deepcuts.training.evaluation import predict
 
     model, tokenizer = load_pruned(home / "run")

@@ -13,12 +13,19 @@ from pruned_models import pruned_run
 
 from deepcuts import load_pruned
 from deepcuts.common.errors import DeepcutsError, InputError
-from deepcuts.deploy.bench import forms as files_module
-from deepcuts.deploy.bench.forms import Files
+from deepcuts.deploy.bench.forms import (
+    DENSE_BF16,
+    DENSE_FP32,
+    ONNX,
+    OPENVINO,
+    SPARSE_BF16,
+    SPARSE_FP32,
+    Files,
+    Form,
+)
 from deepcuts.deploy.bench.shape import Shape
 from deepcuts.deploy.bench.subject import Subject, load_subject
-from deepcuts.deploy.bench.ways import registry as variants
-from deepcuts.deploy.bench.ways.registry import REFERENCE, VARIANTS, Setting, check_names, chosen
+from deepcuts.deploy.bench.ways import REFERENCE, REGISTRY, Setting, check_names, chosen, registry
 from deepcuts.deploy.runtime import SparseLinear, choices, loading, sparsify
 from deepcuts.models.heads import bound_output
 
@@ -41,15 +48,15 @@ def files(subject: Subject, tmp_path_factory: pytest.TempPathFactory) -> Files:
     return Files(subject, tmp_path_factory.mktemp("files"))
 
 
-@pytest.mark.parametrize("name", [name for name, one in VARIANTS.items() if "cpu" in one.devices])
+@pytest.mark.parametrize("name", [name for name, one in REGISTRY.items() if "cpu" in one.devices])
 def test_outputs_are_the_models(
     name: str, subject: Subject, files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    variant = VARIANTS[name]
-    if variant.missing() is not None:
-        pytest.skip(variant.missing())
+    way = REGISTRY[name]
+    if way.missing() is not None:
+        pytest.skip(way.missing())
     monkeypatch.setattr(choices, "break_even", lambda *_: 1.0)  # here every layer is sparse
-    run = variant.load(files.folder(variant.files), Setting("cpu", 1))
+    run = way.load(files.folder(way.form), Setting("cpu", 1))
     assert not run.notes
     for shape in (Shape(3, 9), Shape(1, 5)):
         batch = subject.batch(shape)
@@ -65,23 +72,23 @@ def test_outputs_are_the_models(
 
 def test_files_are_as_large_as_their_numbers(subject: Subject, files: Files) -> None:
     parameters = sum(parameter.numel() for parameter in subject.model.parameters())
-    assert files.bytes("dense-fp32") - files.bytes("dense-bf16") == pytest.approx(2 * parameters, rel=0.01)
+    assert files.bytes(DENSE_FP32) - files.bytes(DENSE_BF16) == pytest.approx(2 * parameters, rel=0.01)
     # Of such small weights the sparse format says more than it saves, so only what is counted is looked at.
-    for name in ("dense-fp32", "sparse-fp32"):
-        folder = files.folder(name)
-        assert files.bytes(name) == sum(path.stat().st_size for path in folder.iterdir())
+    for form in (DENSE_FP32, SPARSE_FP32):
+        folder = files.folder(form)
+        assert files.bytes(form) == sum(path.stat().st_size for path in folder.iterdir())
         assert {"config.json", "model.safetensors", "tokenizer.json"} <= {
             one.name for one in folder.iterdir()
         }
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_the_sparse_variants_are_built_as_sparsify_builds_them(
+def test_the_sparse_ways_are_built_as_sparsify_builds_them(
     precision: str, subject: Subject, files: Files
 ) -> None:
     """Loaded from their file, they have the same modules as `sparsify` makes: what it fuses is fused."""
-    name = {"float32": "sparse-fp32", "bfloat16": "sparse-bf16"}[precision]
-    loaded = loading.load(files.folder(name), precision=precision, dense_above=0.9)  # type: ignore[arg-type]
+    form = {"float32": SPARSE_FP32, "bfloat16": SPARSE_BF16}[precision]
+    loaded = loading.load(files.folder(form), precision=precision, dense_above=0.9)  # type: ignore[arg-type]
     made = sparsify(subject.model, precision=precision, dense_above=0.9)  # type: ignore[arg-type]
     kinds = [{name: type(one).__name__ for name, one in model.named_modules()} for model in (loaded, made)]
     assert kinds[0] == kinds[1]
@@ -90,7 +97,7 @@ def test_the_sparse_variants_are_built_as_sparsify_builds_them(
 
 def test_that_no_layer_is_sparse_is_said(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(choices, "break_even", lambda *_: -1.0)
-    run = VARIANTS["sparse-fp32"].load(files.folder("sparse-fp32"), Setting("cpu", 1))
+    run = REGISTRY["sparse-fp32"].load(files.folder(SPARSE_FP32), Setting("cpu", 1))
     assert run.notes == ("every layer is faster dense on this machine, so none is sparse",)
 
 
@@ -115,27 +122,24 @@ def test_a_model_that_was_not_pruned_has_no_sparse_file(subject: Subject, tmp_pa
     loaded = load_subject(str(tmp_path / "full"))
     assert loaded.masks is None
     with pytest.raises(DeepcutsError, match="none of its weights is 0"):
-        Files(loaded, tmp_path).folder("sparse-fp32")
+        Files(loaded, tmp_path).folder(SPARSE_FP32)
 
 
-def test_a_form_that_failed_is_not_tried_again(
-    subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_form_that_failed_is_not_tried_again(subject: Subject, tmp_path: Path) -> None:
     tries: list[int] = []
 
     def write(*_: object) -> None:
         tries.append(1)
         raise DeepcutsError("cannot be exported")
 
-    monkeypatch.setitem(files_module.WRITERS, "onnx", write)
     files = Files(subject, tmp_path)
-    for name in ("onnx", "onnx", "onnx-int8", "openvino"):
+    for form in (Form("onnx", write), ONNX, REGISTRY["onnx-int8"].form, OPENVINO):
         with pytest.raises((DeepcutsError, ImportError)):
-            files.folder(name)
+            files.folder(form)
     assert tries == [1]
 
 
-def test_variants_are_chosen_by_name_and_device() -> None:
+def test_ways_are_chosen_by_name_and_device() -> None:
     assert [one.name for one in chosen([], "cuda")] == [REFERENCE, "dense-bf16", "dense-bf16-graphs"]
     assert [one.name for one in chosen(["sparse-bf16"], "cpu")] == [REFERENCE, "sparse-bf16"]
     with pytest.raises(InputError, match=r"only: got 'sparse', .*allowed are dense-fp32, dense-bf16, onnx"):
@@ -149,9 +153,9 @@ def test_variants_are_chosen_by_name_and_device() -> None:
 
 
 def test_a_package_that_is_missing_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = variants._without("onnx", "numpy", "no_such_package_as_this")
+    found = registry.without("onnx", "numpy", "no_such_package_as_this")
     assert found() == "it needs no_such_package_as_this: pip install 'deepcuts[onnx]'"
-    monkeypatch.setattr(variants.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(registry.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(InputError, match=r"only: got 'onnx-int8', but it needs .*deepcuts\[onnx\]"):
         chosen(["onnx-int8"], "cpu")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from deepcuts.common.environment import environment
 from deepcuts.deploy.bench.subject import Subject
-from deepcuts.deploy.bench.ways.registry import Setting
+from deepcuts.deploy.bench.ways import Setting
 from deepcuts.deploy.runtime import kernel
 from deepcuts.tasks import TaskData
 

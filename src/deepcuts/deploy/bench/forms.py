@@ -1,25 +1,37 @@
-"""The files that each way to run a model loads, written once and by need."""
+"""The files that each way to run a model loads, written once and by need.
+
+Importing this is cheap; what writes a form imports what it needs.
+"""
 
 from __future__ import annotations
 
 import copy
-import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from deepcuts.common.errors import DeepcutsError
-from deepcuts.deploy.bench.subject import Subject
-from deepcuts.deploy.export.dense_runtimes import write_beside, write_onnx
-from deepcuts.deploy.export.folders import save_dense, save_sparse
-from deepcuts.deploy.export.precision import change_precision
-from deepcuts.deploy.export.sizes import bytes_on_disk
+
+if TYPE_CHECKING:
+    from deepcuts.deploy.bench.subject import Subject
+
+
+@dataclass(frozen=True)
+class Form:
+    """A model as files.
+
+    Attributes:
+        name: Of their folder; ways that share a form share the files.
+        write: Makes the folder, with config and tokenizer in it.
+    """
+
+    name: str
+    write: Callable[[Files, Path], None]
 
 
 class Files:
-    """Forms of a model in a folder, one folder each, with config and tokenizer.
+    """Forms of a model in a folder, one folder each.
 
     Args:
         subject: The model.
@@ -31,98 +43,81 @@ class Files:
         self._folder = folder
         self._failed: dict[str, Exception] = {}
 
-    def folder(self, name: str) -> Path:
+    def folder(self, form: Form) -> Path:
         """The folder with a form of the model, written now if it was not yet.
-
-        Args:
-            name: A key of `WRITERS`.
 
         Raises:
             DeepcutsError: The model can't be written so.
         """
-        path = self._folder / name
-        if name in self._failed:
-            raise self._failed[name]
+        path = self._folder / form.name
+        if form.name in self._failed:
+            raise self._failed[form.name]
         if not path.is_dir():
             try:
-                WRITERS[name](self, path)
+                form.write(self, path)
             except Exception as error:  # kept: others that need this form need not wait for it to fail again
-                self._failed[name] = error
+                self._failed[form.name] = error
                 raise
         return path
 
-    def bytes(self, name: str) -> int:
+    def bytes(self, form: Form) -> int:
         """Bytes of all files of a form."""
-        return bytes_on_disk(self.folder(name))
+        from deepcuts.deploy.export.sizes import bytes_on_disk
+
+        return bytes_on_disk(self.folder(form))
 
 
-def _dense(dtype: torch.dtype) -> Callable[[Files, Path], None]:
+def _dense(dtype: str) -> Callable[[Files, Path], None]:
     def write(files: Files, path: Path) -> None:
+        from deepcuts.deploy.export.folders import save_dense
+        from deepcuts.deploy.export.precision import change_precision, dtype_named
+
         model = copy.deepcopy(files.subject.model)
-        change_precision(model, dtype)
+        change_precision(model, dtype_named(dtype))
         save_dense(model, path, tokenizer=files.subject.tokenizer)
 
     return write
 
 
-def _sparse(dtype: torch.dtype) -> Callable[[Files, Path], None]:
+def _sparse(dtype: str) -> Callable[[Files, Path], None]:
     def write(files: Files, path: Path) -> None:
+        from deepcuts.deploy.export.folders import save_sparse
+        from deepcuts.deploy.export.precision import change_precision, dtype_named
+
         subject = files.subject
         if subject.masks is None:
             raise DeepcutsError(f"nothing of this model is sparse: {subject.unpruned}")
         model = copy.deepcopy(subject.model)
-        change_precision(model, dtype)
+        change_precision(model, dtype_named(dtype))
         save_sparse(model, subject.masks, path, tokenizer=subject.tokenizer)
 
     return write
 
 
 def _onnx(files: Files, path: Path) -> None:
+    from deepcuts.deploy.export.dense_runtimes import write_beside, write_onnx
+
     subject = files.subject
     path.mkdir()
     write_onnx(subject.model, subject.tokenizer, path / "model.onnx")
     write_beside(subject.model, subject.tokenizer, path)
 
 
-def _onnx_int8(files: Files, path: Path) -> None:
-    """Dynamic quantisation as ONNX Runtime does it by default: weights int8, inputs as they come."""
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    source = files.folder("onnx") / "model.onnx"
-    path.mkdir()
-    with _quiet():
-        quantize_dynamic(source, path / "model.onnx", weight_type=QuantType.QInt8)
-    write_beside(files.subject.model, files.subject.tokenizer, path)
-
-
 def _openvino(files: Files, path: Path) -> None:
     import openvino
 
-    source = files.folder("onnx") / "model.onnx"
+    from deepcuts.deploy.export.dense_runtimes import write_beside
+
+    source = files.folder(ONNX) / "model.onnx"
     path.mkdir()
     converted = openvino.convert_model(source)
     openvino.save_model(converted, path / "openvino_model.xml", compress_to_fp16=False)
     write_beside(files.subject.model, files.subject.tokenizer, path)
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the quantiser's advice, given on the root logger, out of the output."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(before)
-
-
-#: Form → what writes it.
-WRITERS: dict[str, Callable[[Files, Path], None]] = {
-    "dense-fp32": _dense(torch.float32),
-    "dense-bf16": _dense(torch.bfloat16),
-    "onnx": _onnx,
-    "onnx-int8": _onnx_int8,
-    "openvino": _openvino,
-    "sparse-fp32": _sparse(torch.float32),
-    "sparse-bf16": _sparse(torch.bfloat16),
-}
+DENSE_FP32 = Form("dense-fp32", _dense("fp32"))
+DENSE_BF16 = Form("dense-bf16", _dense("bf16"))
+ONNX = Form("onnx", _onnx)
+OPENVINO = Form("openvino", _openvino)
+SPARSE_FP32 = Form("sparse-fp32", _sparse("fp32"))
+SPARSE_BF16 = Form("sparse-bf16", _sparse("bf16"))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from deepcuts.common.errors import DeepcutsError
-from deepcuts.deploy.bench.ways.registry import Setting
+from deepcuts.deploy.bench.ways import Setting
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,11 @@ class Memory:
         return self.resident - self.libraries
 
 
-def measure_memory(variant: str, folder: Path, inputs: Path, setting: Setting) -> Memory:
+def measure_memory(way: str, folder: Path, inputs: Path, setting: Setting) -> Memory:
     """Load a model in a fresh process, run a batch, and see what that process takes.
 
     Args:
-        variant: A key of `deepcuts.deploy.bench.ways.registry.VARIANTS`.
+        way: The name of a way to run a model, see `deepcuts.deploy.bench.ways`.
         folder: What it loads.
         inputs: The batch: a file by ``numpy.savez``.
         setting: How.
@@ -49,7 +49,7 @@ def measure_memory(variant: str, folder: Path, inputs: Path, setting: Setting) -
     Raises:
         DeepcutsError: The process failed.
     """
-    request = {"variant": variant, "folder": str(folder), "inputs": str(inputs), "setting": asdict(setting)}
+    request = {"way": way, "folder": str(folder), "inputs": str(inputs), "setting": asdict(setting)}
     command = [sys.executable, "-m", "deepcuts.deploy.bench.one_process", json.dumps(request)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

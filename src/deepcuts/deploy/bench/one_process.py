@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from deepcuts.deploy.bench.memory import of_this_process
-from deepcuts.deploy.bench.ways.registry import VARIANTS, Setting, Variant
+from deepcuts.deploy.bench.ways import Setting, Way, way_named
 
 
 def main() -> None:
@@ -20,10 +20,10 @@ def main() -> None:
     setting = Setting(**request["setting"])
     with np.load(request["inputs"]) as file:
         batch = {name: file[name] for name in file.files}
-    variant, folder = VARIANTS[request["variant"]], Path(request["folder"])
-    _import_libraries(variant, folder)
+    way, folder = way_named(request["way"]), Path(request["folder"])
+    _import_libraries(way, folder)
     libraries, _ = of_this_process()
-    run = variant.load(folder, setting)
+    run = way.load(folder, setting)
     run(batch)
     resident, peak = of_this_process()
     device = None
@@ -34,11 +34,11 @@ def main() -> None:
     print(json.dumps({"resident": resident, "libraries": libraries, "peak": peak, "device": device}))
 
 
-def _import_libraries(variant: Variant, folder: Path) -> None:
+def _import_libraries(way: Way, folder: Path) -> None:
     """Import what the model does not bring itself, that of its architecture included."""
-    for name in variant.libraries:
+    for name in way.libraries:
         importlib.import_module(name)
-    if "transformers" in variant.libraries:  # which imports an architecture only when it is asked for
+    if "transformers" in way.libraries:  # which imports an architecture only when it is asked for
         kind = json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"].replace(
             "-", "_"
         )

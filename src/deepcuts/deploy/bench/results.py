@@ -16,7 +16,7 @@ class Result:
     """One way to run the model; what could not be measured is None or missing.
 
     Attributes:
-        name: See `deepcuts.deploy.bench.ways.registry.Variant`.
+        name: See `deepcuts.deploy.bench.ways.Way`.
         title: Likewise.
         sparse: Likewise.
         bytes: Of its files, with config and tokenizer.

@@ -24,7 +24,7 @@ from deepcuts.deploy.bench.memory import measure_memory
 from deepcuts.deploy.bench.results import Bench, Result
 from deepcuts.deploy.bench.shape import Shape, check_turns
 from deepcuts.deploy.bench.subject import load_subject
-from deepcuts.deploy.bench.ways.registry import REFERENCE, Batch, Runner, Setting, Variant, chosen
+from deepcuts.deploy.bench.ways import REFERENCE, Batch, Runner, Setting, Way, chosen
 from deepcuts.models.loading import check_fits
 from deepcuts.tasks import TaskData, measure
 from deepcuts.tasks.encoding import EncodedTask, encode
@@ -44,11 +44,11 @@ class BenchOptions:
         shapes: Of the batches that are timed.
         turns: How often each is timed.
         threads: Of every runtime, on the CPU; by default as many as PyTorch takes.
-        only: Names of variants; by default all that this machine can run. The reference is always run.
+        only: Names of ways to run it; by default all that this machine can run. The reference is always run.
         device: ``auto`` takes a GPU where there is one.
-        tolerance: How far the task's first measure may be below the reference's for a variant to be
+        tolerance: How far the task's first measure may be below the reference's for a way to be
             recommended.
-        memory: Whether a process is started for each variant, to see what it takes.
+        memory: Whether a process is started for each way, to see what it takes.
         trust_remote_code: Whether code that comes with the model may run.
 
     Raises:
@@ -109,7 +109,7 @@ def bench(
     options = options or BenchOptions()
     reporter = reporter or Reporter()
     setting = options.setting()
-    variants = chosen(options.only, setting.device)
+    ways = chosen(options.only, setting.device)
     shapes = list(dict.fromkeys(options.shapes))
     subject = load_subject(path, trust_remote_code=options.trust_remote_code)
     batches = {shape: subject.batch(shape) for shape in shapes}
@@ -123,13 +123,13 @@ def bench(
         files = Files(subject, Path(folder))
         results: list[Result] = []
         runners: dict[str, Runner] = {}
-        with reporter.bar("loading and measuring", len(variants)) as advance:
-            for variant in variants:
-                result, runner = _prepare(variant, files, setting, inputs if options.memory else None)
+        with reporter.bar("loading and measuring", len(ways)) as advance:
+            for way in ways:
+                result, runner = _prepare(way, files, setting, inputs if options.memory else None)
                 if runner is not None:
                     _look(result, runner, runners.get(REFERENCE, runner), list(batches.values()), task)
                 if runner is not None and result.skipped is None:
-                    runners[variant.name] = runner
+                    runners[way.name] = runner
                 results.append(result)
                 advance()
         primary = data.task.primary if data is not None else None
@@ -149,21 +149,19 @@ def bench(
     )
 
 
-def _prepare(
-    variant: Variant, files: Files, setting: Setting, inputs: Path | None
-) -> tuple[Result, Runner | None]:
-    """Write and load one variant, and see what it takes; without a runner it says why."""
-    result = Result(variant.name, variant.title, variant.sparse)
-    result.skipped = variant.missing()
+def _prepare(way: Way, files: Files, setting: Setting, inputs: Path | None) -> tuple[Result, Runner | None]:
+    """Write and load a model for one way, and see what it takes; without a runner it says why."""
+    result = Result(way.name, way.title, way.sparse)
+    result.skipped = way.missing()
     if result.skipped is not None:
         return result, None
     try:
-        folder = files.folder(variant.files)
-        result.bytes = files.bytes(variant.files)
-        runner = variant.load(folder, setting)
+        folder = files.folder(way.form)
+        result.bytes = files.bytes(way.form)
+        runner = way.load(folder, setting)
     # Exporters and runtimes raise nearly everything. One that can't take this model must not end the others.
     except Exception as error:
-        if variant.name == REFERENCE:
+        if way.name == REFERENCE:
             raise
         result.skipped = brief(error)
         return result, None
@@ -171,7 +169,7 @@ def _prepare(
     result.choices = runner.choices
     if inputs is not None:
         try:
-            result.memory = measure_memory(variant.name, folder, inputs, setting)
+            result.memory = measure_memory(way.name, folder, inputs, setting)
         except DeepcutsError as error:
             result.notes.append(f"memory not measured: {error}")
     return result, runner
@@ -184,7 +182,7 @@ def _look(
     batches: Sequence[Batch],
     task: EncodedTask | None,
 ) -> None:
-    """What a variant says: of the batches beside the reference, and of the dev rows."""
+    """What a model says in one way: of the batches beside the reference, and of the dev rows."""
     try:
         difference = float(np.max([np.abs(runner(batch) - reference(batch)).max() for batch in batches]))
         if not np.isfinite(difference):
@@ -215,7 +213,7 @@ def measures(runner: Runner, task: EncodedTask) -> dict[str, float]:
 
 
 def _judge(results: list[Result], primary: str | None, tolerance: float) -> None:
-    """Note which variants must not be used."""
+    """Note which ways must not be used."""
     reference = results[0].measures
     for result in results:
         if primary and reference and result.measures:

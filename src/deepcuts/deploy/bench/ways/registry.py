@@ -1,4 +1,4 @@
-"""The ways in which a model is run: what each needs, which file it loads, and how.
+"""What a way to run a model is, and the one list of all ways.
 
 Importing this is cheap, and each way imports what it needs and nothing else, so that a process that loads one
 shows the memory that this one takes.
@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from deepcuts.common import plugins
 from deepcuts.common.errors import InputError
+from deepcuts.deploy.bench.forms import Form
 
 #: The tokenizer's tensors, each ``(rows, tokens)``, int64.
 Batch = Mapping[str, "np.ndarray[Any, Any]"]
@@ -58,13 +60,13 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Variant:
+class Way:
     """One way to run a model.
 
     Attributes:
         name: As ``--only`` takes it.
         title: As tables and sentences say it.
-        files: Which form of the model it loads: a key of `deepcuts.deploy.bench.forms.WRITERS`.
+        form: The files that it loads.
         load: From the folder with that form.
         devices: Where it runs.
         sparse: Whether the zeros are left out.
@@ -74,27 +76,54 @@ class Variant:
 
     name: str
     title: str
-    files: str
+    form: Form
     load: Callable[[Path, Setting], Runner]
     devices: tuple[str, ...] = ("cpu",)
     sparse: bool = False
-    libraries: tuple[str, ...] = ("transformers", "deepcuts.deploy.bench.torch_runner")
+    libraries: tuple[str, ...] = ()
     missing: Callable[[], str | None] = lambda: None
 
 
+REGISTRY: dict[str, Way] = {}
+
+
+def register_way(way: Way) -> Way:
+    """Let ``bench`` run a model in one more way.
+
+    Raises:
+        ValueError: The name is taken.
+    """
+    if way.name in REGISTRY:
+        raise ValueError(f"a way to run a model named {way.name!r} is registered already")
+    REGISTRY[way.name] = way
+    return way
+
+
+def all_ways() -> dict[str, Way]:
+    """Name → way, those of plugins too; the reference is the first."""
+    plugins.load()
+    return {REFERENCE: REGISTRY[REFERENCE], **REGISTRY}
+
+
+def way_named(name: str) -> Way:
+    """A way by its name; plugins are only asked for names that are not this package's."""
+    return REGISTRY[name] if name in REGISTRY else all_ways()[name]
+
+
 def check_names(only: Sequence[str]) -> None:
-    """Refuse names of no variant, before anything is imported.
+    """Refuse names of no way, before anything is imported.
 
     Raises:
         InputError: One is none.
     """
+    known = all_ways()
     for name in only:
-        if name not in VARIANTS:
-            raise InputError("only", name, f"it must be one of {', '.join(VARIANTS)}")
+        if name not in known:
+            raise InputError("only", name, f"it must be one of {', '.join(known)}")
 
 
-def chosen(only: Sequence[str], device: str) -> list[Variant]:
-    """The variants of a device, or those of them that are named; the reference is always the first.
+def chosen(only: Sequence[str], device: str) -> list[Way]:
+    """The ways of a device, or those of them that are named; the reference is always the first.
 
     Args:
         only: Names; none means all.
@@ -103,69 +132,28 @@ def chosen(only: Sequence[str], device: str) -> list[Variant]:
     Raises:
         InputError: A name is none of them, or it names one that can't run on this machine.
     """
-    here = {name: variant for name, variant in VARIANTS.items() if device in variant.devices}
+    known = all_ways()
+    here = {name: way for name, way in known.items() if device in way.devices}
     for name in only:
         if name not in here:
-            zeros = ": zeros do not help on a GPU, so" if name in VARIANTS and device == "cuda" else ";"
+            zeros = ": zeros do not help on a GPU, so" if name in known and device == "cuda" else ";"
             raise InputError(
                 "only", name, f"it is no way to run on {device}{zeros} allowed are {', '.join(here)}"
             )
         reason = here[name].missing()
         if reason is not None:
             raise InputError("only", name, reason)
-    return [variant for name, variant in here.items() if not only or name in (REFERENCE, *only)]
+    return [way for name, way in here.items() if not only or name in (REFERENCE, *only)]
 
 
-def _torch(kind: str) -> Callable[[Path, Setting], Runner]:
-    def load(folder: Path, setting: Setting) -> Runner:
-        from deepcuts.deploy.bench import torch_runner
+def without(extra: str, *packages: str) -> Callable[[], str | None]:
+    """What says that packages are missing, for `Way.missing`.
 
-        found: Runner = torch_runner.LOADERS[kind](folder, setting)
-        return found
+    Args:
+        extra: The extra of this package that brings them.
+        packages: Their names.
+    """
 
-    return load
-
-
-def _onnx(folder: Path, setting: Setting) -> Runner:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = setting.threads, 1
-    options.log_severity_level = 3  # errors
-    session = onnxruntime.InferenceSession(
-        str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
-    )
-    names = [given.name for given in session.get_inputs()]
-
-    def run(batch: Batch) -> np.ndarray[Any, Any]:
-        found: np.ndarray[Any, Any] = session.run(["logits"], {name: batch[name] for name in names})[0]
-        return found
-
-    return Runner(run)
-
-
-def _openvino(precision: str) -> Callable[[Path, Setting], Runner]:
-    def load(folder: Path, setting: Setting) -> Runner:
-        import openvino
-
-        options = {
-            "INFERENCE_PRECISION_HINT": precision,
-            "INFERENCE_NUM_THREADS": setting.threads,
-            "PERFORMANCE_HINT": "LATENCY",  # one batch at a time, with all threads
-        }
-        compiled = openvino.Core().compile_model(str(folder / "openvino_model.xml"), "CPU", options)
-        names = [given.get_any_name() for given in compiled.inputs]
-
-        def run(batch: Batch) -> np.ndarray[Any, Any]:
-            # A copy, because the next call writes over it.
-            return np.array(compiled({name: batch[name] for name in names})[0], dtype=np.float32)
-
-        return Runner(run)
-
-    return load
-
-
-def _without(extra: str, *packages: str) -> Callable[[], str | None]:
     def missing() -> str | None:
         lacking = [package for package in packages if importlib.util.find_spec(package) is None]
         if not lacking:
@@ -173,53 +161,3 @@ def _without(extra: str, *packages: str) -> Callable[[], str | None]:
         return f"it needs {', '.join(lacking)}: pip install 'deepcuts[{extra}]'"
 
     return missing
-
-
-_no_openvino = _without("openvino", "openvino", "onnxscript")
-
-
-def _no_openvino_bf16() -> str | None:
-    reason = _no_openvino()
-    if reason is not None:
-        return reason
-    import openvino
-
-    if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-        return None
-    return "OpenVINO does not calculate in bfloat16 on this processor"
-
-
-_BOTH = ("cpu", "cuda")
-_no_onnx = _without("onnx", "onnxruntime", "onnxscript", "onnx")
-
-_ORT, _OV = ("onnxruntime",), ("openvino",)
-VARIANTS = {
-    variant.name: variant
-    for variant in (
-        Variant(REFERENCE, "torch fp32", "dense-fp32", _torch("fp32"), _BOTH),
-        Variant("dense-bf16", "torch bf16", "dense-bf16", _torch("bf16"), _BOTH),
-        Variant(
-            "dense-bf16-graphs", "torch bf16 with CUDA graphs", "dense-bf16", _torch("graphs"), ("cuda",)
-        ),
-        Variant("onnx-fp32", "ONNX Runtime fp32", "onnx", _onnx, libraries=_ORT, missing=_no_onnx),
-        Variant("onnx-int8", "ONNX Runtime int8", "onnx-int8", _onnx, libraries=_ORT, missing=_no_onnx),
-        Variant(
-            "openvino-fp32",
-            "OpenVINO fp32",
-            "openvino",
-            _openvino("f32"),
-            libraries=_OV,
-            missing=_no_openvino,
-        ),
-        Variant(
-            "openvino-bf16",
-            "OpenVINO bf16",
-            "openvino",
-            _openvino("bf16"),
-            libraries=_OV,
-            missing=_no_openvino_bf16,
-        ),
-        Variant("sparse-fp32", "sparse fp32", "sparse-fp32", _torch("sparse-fp32"), sparse=True),
-        Variant("sparse-bf16", "sparse bf16", "sparse-bf16", _torch("sparse-bf16"), sparse=True),
-    )
-}
