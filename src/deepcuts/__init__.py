@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from deepcuts.scoring.scoring import score_requests as score_requests
     from deepcuts.scoring.strategy import Strategy as Strategy
     from deepcuts.scoring.strategy import strategy_names as strategy_names
+    from deepcuts.training.objectives import objective as objective
 
 _HOMES = {
     "Allocation": "masks.allocations",
@@ -51,6 +52,7 @@ _HOMES = {
     "criterion": "scoring.criteria",
     "load_pruned": "deploy.export.source",
     "masked": "masks.holding",
+    "objective": "training.objectives",
     "protected_parameters": "architectures.parameters",
     "prunable_parameters": "architectures.parameters",
     "rewind": "masks.rewinding",

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from launches import launch
 from models import tiny, tiny_batches
 from runs import config, job
 from safetensors.torch import load_file
@@ -19,25 +17,6 @@ from deepcuts import Budget, Masks, Scores, ScoringOptions, score, select
 from deepcuts.common.errors import InputError
 
 STRATEGIES = ["LayerGradCAMShift", "LayerSmoothGrad", "GlobalMagGrad", "Random"]
-
-
-def launch(arguments: list[str], processes: int = 2) -> subprocess.CompletedProcess[str]:
-    """Run a Python program as ``torchrun`` does."""
-    paths = os.pathsep.join([*sys.path, os.environ.get("PYTHONPATH", "")])
-    return subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "torch.distributed.run",
-            "--standalone",
-            f"--nproc-per-node={processes}",
-            *arguments,
-        ],
-        env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.mark.parametrize("dropout", [False, True])

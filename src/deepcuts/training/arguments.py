@@ -22,7 +22,7 @@ def training_arguments(
         metric: The measure by which the best epoch is chosen, as the Trainer's log calls it.
         report_to: Experiment trackers that Transformers knows; none is asked for by default.
     """
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=plan.epochs,
         learning_rate=plan.learning_rate,
@@ -56,3 +56,6 @@ def training_arguments(
         use_cpu=not torch.cuda.is_available(),
         dataloader_pin_memory=torch.cuda.is_available(),
     )
+    # With more, the Trainer would spread a batch over all visible GPUs, and make it so many times larger.
+    arguments._n_gpu = min(arguments.n_gpu, 1)
+    return arguments

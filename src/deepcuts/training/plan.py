@@ -19,7 +19,7 @@ class TrainingPlan:
         epochs: Passes over the training rows.
         learning_rate: Adam's learning rate at its highest.
         batch_size: Rows a step and process, before accumulation.
-        accumulation: Batches whose gradients are summed before a step.
+        accumulation: Batches of a step, which is that of one batch of all their rows.
         decay: ``"constant"``, or ``"linear"`` to 0 at the end.
         warmup: Share of all steps over which the learning rate rises from 0.
         weight_decay: AdamW's weight decay; 0 is plain Adam.

@@ -1,4 +1,4 @@
-"""Fine-tuning and evaluation: Hugging Face's Trainer, with masks held by a callback."""
+"""A training from its plan to the weights of its best epoch, by Hugging Face's Trainer."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from transformers import PrinterCallback, ProgressCallback, Trainer
+from torch import nn
+from transformers import PrinterCallback, ProgressCallback
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-from deepcuts.common.errors import DivergedError
+from deepcuts.common.errors import InputError
 from deepcuts.common.progress import Reporter
 from deepcuts.masks.holding import HeldMasks
 from deepcuts.masks.masks import Masks
@@ -25,6 +25,8 @@ from deepcuts.tasks.encoding import EncodedTask
 from deepcuts.training.arguments import training_arguments
 from deepcuts.training.callbacks import callbacks_for
 from deepcuts.training.epochs import epochs_of, measured_by
+from deepcuts.training.loop import Loop, teaching
+from deepcuts.training.objectives import Objective, find_objective
 from deepcuts.training.plan import TrainingPlan
 
 
@@ -51,6 +53,9 @@ def train(
     folder: Path,
     *,
     masks: Masks | None = None,
+    objective: str = "task",
+    objective_options: Mapping[str, Any] | None = None,
+    teacher: nn.Module | None = None,
     label: str = "training",
     reporter: Reporter | None = None,
     report_to: tuple[str, ...] = (),
@@ -66,6 +71,9 @@ def train(
         plan: How.
         folder: Where checkpoints go.
         masks: Held at exactly 0 from before the first step on.
+        objective: Name of what is minimised, see `deepcuts.training.objectives`.
+        objective_options: Values of its options; those left out have their default.
+        teacher: The model that the objective reads, if it reads one; it is left as it was.
         label: What this training is called in progress and logs.
         reporter: Where progress is shown.
         report_to: Experiment trackers that Transformers knows, such as ``"tensorboard"``.
@@ -73,8 +81,12 @@ def train(
 
     Raises:
         DivergedError: The loss became NaN or infinite; the last checkpoint stays.
+        InputError: There is no such objective or option, or the objective lacks its teacher.
         MismatchError: The masks are for another model.
     """
+    aim = find_objective(objective)
+    values = aim.values(objective_options)
+    _check_teacher(aim, teacher, model)
     reporter = reporter or Reporter()
     started = time.monotonic()
     held = HeldMasks(model, masks) if masks is not None else None
@@ -83,13 +95,22 @@ def train(
     if plan.epochs == 0:
         return Training([], None, 0.0)
     primary = task.data.task.primary
-    steps = plan.steps(len(task.train), int(os.environ.get("WORLD_SIZE", "1")))
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    steps = plan.steps(len(task.train), processes)
+    if processes == 1 and (visible := torch.cuda.device_count()) > 1:
+        reporter.line(
+            f"{label}: one process uses one of the {visible} GPUs; to use all of them, start it by "
+            f"torchrun --nproc-per-node {visible} -m deepcuts"
+        )
     checkpoint = last_complete_checkpoint(folder)
     if checkpoint is not None:
         reporter.line(f"{label}: going on from {checkpoint.name}")
     done = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
     with _tensorboard_folder(logs), reporter.bar(label, steps, done) as advance:
-        trainer = _Trainer(
+        trainer = Loop(
+            objective=aim,
+            options=values,
+            teacher=teacher,
             model=model,
             args=training_arguments(plan, folder, f"eval_{primary}", report_to),
             train_dataset=task.train,
@@ -100,7 +121,7 @@ def train(
         )
         trainer.remove_callback(PrinterCallback)
         trainer.remove_callback(ProgressCallback)
-        with _own_forward(model):
+        with _own_forward(model), teaching(teacher, model):
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if held is not None:
         held.verify()
@@ -121,6 +142,15 @@ def last_complete_checkpoint(folder: Path) -> Path | None:
         except (OSError, ValueError):
             shutil.rmtree(path, ignore_errors=True)
     return max(complete, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+
+def _check_teacher(objective: Objective, teacher: nn.Module | None, model: nn.Module) -> None:
+    if objective.reads_teacher and teacher is None:
+        raise InputError("teacher", None, f"the objective {objective.name!r} reads one")
+    if teacher is not None and not objective.reads_teacher:
+        raise InputError("teacher", type(teacher).__name__, f"the objective {objective.name!r} reads none")
+    if teacher is model:
+        raise InputError("teacher", "the model itself", "it is another model, such as a copy made before")
 
 
 @contextlib.contextmanager
@@ -152,18 +182,3 @@ def _tensorboard_folder(folder: Path | None) -> Iterator[None]:
         yield
     finally:
         del os.environ[name]
-
-
-class _Trainer(Trainer):
-    """The Trainer, but a loss that is not finite ends the training where it happens."""
-
-    def compute_loss(self, model: nn.Module, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        result = super().compute_loss(model, inputs, *args, **kwargs)
-        loss: Tensor = result[0] if isinstance(result, tuple) else result
-        if model.training and not torch.isfinite(loss):
-            raise DivergedError(
-                f"the training loss became {loss.item():g} at step {self.state.global_step + 1}; try a lower "
-                f"learning rate (now {self.args.learning_rate:g}) or precision fp32; the last good "
-                f"checkpoint, if any, is in {self.args.output_dir}"
-            )
-        return result

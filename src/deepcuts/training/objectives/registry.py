@@ -1,0 +1,119 @@
+"""What an objective is, and the one list of all objectives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from deepcuts.common.errors import InputError
+from deepcuts.common.options import Option, checked_values
+
+Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What one model says of one batch.
+
+    Attributes:
+        loss: The task's loss, the mean over the batch, 0-dimensional.
+        logits: ``(rows, outputs)``, or as the kind of task shapes them.
+        hidden_states: The embeddings and every layer's output, ``(rows, tokens, hidden)`` each; empty
+            unless the objective asks for them.
+    """
+
+    loss: Tensor
+    logits: Tensor
+    hidden_states: tuple[Tensor, ...] = ()
+
+
+ObjectiveFunction = Callable[[Mapping[str, Tensor], Pass, "Pass | None", Values], Tensor]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What a training minimises.
+
+    Attributes:
+        name: What it is asked for by.
+        function: ``(batch, student, teacher, options) -> loss``: the batch with its labels; what the
+            trained model says of it; what the teacher does, in evaluation mode and without gradients, or
+            None; every option's value. It gives the **mean** over the batch, 0-dimensional: the Trainer
+            weighs batches by their rows where a step has several.
+        formula: For people, one line.
+        source: Paper and equation.
+        options: What can be set.
+        reads_teacher: Whether it reads a teacher, which must then be given.
+        reads_hidden_states: From the options' values to whether it reads hidden states.
+    """
+
+    name: str
+    function: ObjectiveFunction
+    formula: str
+    source: str
+    options: tuple[Option, ...] = ()
+    reads_teacher: bool = False
+    reads_hidden_states: Callable[[Values], bool] = lambda values: False
+
+    def values(self, given: Values | None = None) -> dict[str, Any]:
+        """Every option's value: the given one, checked, or the default.
+
+        Raises:
+            InputError: A value is not allowed, or a name is none of an option of it.
+        """
+        return checked_values(self.options, given or {})
+
+    def changed(self, given: Values | None = None) -> dict[str, Any]:
+        """The values that are not at their default, which tell two trainings apart."""
+        defaults = {option.name: option.default for option in self.options}
+        return {name: value for name, value in self.values(given).items() if value != defaults[name]}
+
+
+OBJECTIVES: dict[str, Objective] = {}
+
+
+def objective(
+    name: str,
+    *,
+    formula: str,
+    source: str,
+    options: Iterable[Option] = (),
+    reads_teacher: bool = False,
+    reads_hidden_states: bool | Callable[[Values], bool] = False,
+) -> Callable[[ObjectiveFunction], ObjectiveFunction]:
+    """Register a function as an objective; `train` then knows it by its name.
+
+    Args:
+        name: Must be new.
+        formula: One line for people.
+        source: Paper and equation.
+        options: What can be set.
+        reads_teacher: Whether a second, finished model must be there to learn from.
+        reads_hidden_states: Whether it reads both models' hidden states; may depend on the options' values.
+
+    Raises:
+        ValueError: The name is taken.
+    """
+    asked = reads_hidden_states if callable(reads_hidden_states) else (lambda values: reads_hidden_states)
+
+    def register(function: ObjectiveFunction) -> ObjectiveFunction:
+        if name in OBJECTIVES:
+            raise ValueError(f"an objective named {name!r} is registered already")
+        OBJECTIVES[name] = Objective(name, function, formula, source, tuple(options), reads_teacher, asked)
+        return function
+
+    return register
+
+
+def find_objective(name: str) -> Objective:
+    """The objective of that name.
+
+    Raises:
+        InputError: There is none.
+    """
+    if name not in OBJECTIVES:
+        raise InputError("objective", name, f"it is one of {', '.join(sorted(OBJECTIVES))}")
+    return OBJECTIVES[name]
