@@ -79,12 +79,9 @@ def demo_config(source: DataConfig, task: Task, row: Row, seed: int, density: fl
     """The configuration of one row."""
     settings: dict[str, Any] = {
         "rewind": "finetuned",
-        "batch_size": 32,
         "group_by_length": True,
-        "finetune_epochs": 4,
-        "learning_rate": 2e-4,
-        "retrain_epochs": 2,
-        "retrain_learning_rate": 4e-4,
+        "retrain_epochs": 1,
+        "retrain_learning_rate": 2e-4,
         "decay": "linear",
         "warmup": 0.1,
         "precision": "bf16",

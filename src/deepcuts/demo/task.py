@@ -15,7 +15,7 @@ MINIMAL_PAIRS = Task(
     label_column="label",
     labels=("unacceptable", "acceptable"),
     primary="matthews",
-    schedule=Schedule(finetune_epochs=3, retrain_epochs=2, learning_rate=1e-4),
+    schedule=Schedule(finetune_epochs=2, retrain_epochs=2, learning_rate=1e-4),
 )
 # Few rows, and the part of the grammar that is learned quickly: this task is for trying things out.
 TRAIN_ROWS = 2400
