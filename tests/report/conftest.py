@@ -8,8 +8,8 @@ import pytest
 from stores import small_store
 
 from deepcuts.report import write_report
+from deepcuts.report.analysis.studies import Study, find_studies
 from deepcuts.report.cells import Cell, load_cell
-from deepcuts.report.studies import Study, find_studies
 from deepcuts.runs.grid.records import read_cells
 
 

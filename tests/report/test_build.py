@@ -12,8 +12,8 @@ from deepcuts.common.errors import InputError
 from deepcuts.masks.bits import MaskBits
 from deepcuts.report import write_report
 from deepcuts.report.analysis import count_overlap
+from deepcuts.report.analysis.studies import Study
 from deepcuts.report.cells import Cell
-from deepcuts.report.studies import Study
 from deepcuts.runs.grid.records import write_grid
 
 

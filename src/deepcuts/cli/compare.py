@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from deepcuts.report.analysis.tables import Row
+    from deepcuts.report.analysis.comparison import Row
 
 _LEVELS = ("overall", "kind", "layer", "block", "tensor", "head")
 

@@ -10,15 +10,22 @@ from typing import Any
 
 from deepcuts.common.errors import InputError
 from deepcuts.common.files import write_atomically
-from deepcuts.report import provenance, results, tables
+from deepcuts.report.analysis import provenance, results
+from deepcuts.report.analysis.differences import Replicates, replicate
+from deepcuts.report.analysis.option_studies import option_rows, option_studies
+from deepcuts.report.analysis.studies import Study, find_studies
+from deepcuts.report.analysis.study_overlaps import (
+    Row,
+    overlap_columns,
+    seed_overlaps,
+    strategy_overlaps,
+    task_overlaps,
+)
 from deepcuts.report.cells import PHASES, Cell, Phase, load_cell
-from deepcuts.report.differences import Replicates, replicate
-from deepcuts.report.figures import Drawing, Gallery
-from deepcuts.report.overlaps import Row, overlap_columns, seed_overlaps, strategy_overlaps, task_overlaps
-from deepcuts.report.page import Part, Section, render
-from deepcuts.report.studies import Study, find_studies
+from deepcuts.report.figures.gallery import Drawing, Gallery
+from deepcuts.report.page import tables
+from deepcuts.report.page.render import Part, Section, render
 from deepcuts.report.summary import summarise
-from deepcuts.report.variants import option_rows, option_studies
 from deepcuts.runs.grid.records import read_cells
 from deepcuts.scoring.strategy import Strategy
 from deepcuts.tasks import kind_named

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from deepcuts.report.analysis.differences import Difference, Replicates, difference
+from deepcuts.report.analysis.results import collapse_rows, level_of, mean_kept
+from deepcuts.report.analysis.studies import Study
 from deepcuts.report.cells import is_control, seeds_of
-from deepcuts.report.differences import Difference, Replicates, difference
-from deepcuts.report.results import collapse_rows, level_of, mean_kept
-from deepcuts.report.studies import Study
 from deepcuts.tasks import described
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from deepcuts.architectures.places import Place, place_of
+from deepcuts.report.analysis.comparison import density_table, overlap_table, shared_table
 from deepcuts.report.analysis.overlap import Counts, count_overlap, count_shared, grouped, head_overlap
 from deepcuts.report.analysis.ranks import rank_agreement
-from deepcuts.report.analysis.tables import density_table, overlap_table, shared_table
 
 __all__ = [
     "Counts",

@@ -8,9 +8,9 @@ from statistics import fmean
 from typing import Any
 
 from deepcuts.masks.bits import MaskBits
+from deepcuts.report.analysis.studies import Study
+from deepcuts.report.analysis.study_overlaps import compare_masks
 from deepcuts.report.cells import Cell
-from deepcuts.report.overlaps import compare_masks
-from deepcuts.report.studies import Study
 from deepcuts.runs.settings import settings
 from deepcuts.scoring.strategy import Strategy
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from deepcuts.report.analysis.studies import Study
 from deepcuts.report.cells import Cell, seeds_of
-from deepcuts.report.studies import Study
 
 Row = dict[str, Any]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from deepcuts.common.errors import DeepcutsError
-from deepcuts.report.analysis import plots
-from deepcuts.report.analysis.plots import (
+from deepcuts.report.figures import curves as plots
+from deepcuts.report.figures.curves import (
     COLOURS,
     INK,
     PAGE_COLOURS,

@@ -10,8 +10,8 @@ from typing import Any
 
 from deepcuts.masks.bits import MaskBits
 from deepcuts.report.analysis import Counts, count_overlap, grouped, place_of, shared_table
+from deepcuts.report.analysis.studies import Study
 from deepcuts.report.cells import Cell, is_control, seeds_of
-from deepcuts.report.studies import Study
 
 Row = dict[str, Any]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from deepcuts.report.studies import Study
-from deepcuts.report.variants import limits, option_rows, option_studies
+from deepcuts.report.analysis.option_studies import limits, option_rows, option_studies
+from deepcuts.report.analysis.studies import Study
 
 
 def test_an_option_is_studied_against_its_limits(studies: list[Study]) -> None:

@@ -6,9 +6,8 @@ import statistics
 
 import pytest
 
-from deepcuts.report.cells import Cell
-from deepcuts.report.differences import replicate
-from deepcuts.report.results import (
+from deepcuts.report.analysis.differences import replicate
+from deepcuts.report.analysis.results import (
     absent_rows,
     collapse_rows,
     cost_rows,
@@ -17,7 +16,8 @@ from deepcuts.report.results import (
     pareto_rows,
     performance_rows,
 )
-from deepcuts.report.studies import Study
+from deepcuts.report.analysis.studies import Study
+from deepcuts.report.cells import Cell
 from deepcuts.report.summary import summarise
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from stores import configure, write_store
 
+from deepcuts.report.analysis.studies import Study, find_studies, missing_of
 from deepcuts.report.cells import Cell, load_cell
-from deepcuts.report.studies import Study, find_studies, missing_of
 from deepcuts.runs.grid.records import read_cells
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from deepcuts.report.analysis import plots
-from deepcuts.report.analysis.plots import Level, Series
+from deepcuts.report.analysis.option_studies import OptionStudy
+from deepcuts.report.analysis.results import LEVELS, kept_share, level_of
+from deepcuts.report.analysis.studies import Study
+from deepcuts.report.analysis.study_overlaps import Overlap, Row, layer_densities, pairs_with
 from deepcuts.report.cells import PAPER_ORDER, PHASES, Phase, is_control, seeds_of, strategy_order
-from deepcuts.report.overlaps import Overlap, Row, layer_densities, pairs_with
-from deepcuts.report.results import LEVELS, kept_share, level_of
-from deepcuts.report.studies import Study
-from deepcuts.report.variants import OptionStudy
+from deepcuts.report.figures import curves as plots
+from deepcuts.report.figures.curves import Level, Series
 from deepcuts.tasks import described, kind_named
 
 _DENSITY = "density: share of prunable weights kept (log scale)"

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from deepcuts.common.errors import DeepcutsError
-from deepcuts.report.differences import SEEDS_TO_RESAMPLE
-from deepcuts.report.figures import Drawing
-from deepcuts.report.tables import Table
+from deepcuts.report.analysis.differences import SEEDS_TO_RESAMPLE
+from deepcuts.report.figures.gallery import Drawing
+from deepcuts.report.page.tables import Table
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def render(
         raise DeepcutsError(
             "a report needs Jinja, which is not installed: pip install 'deepcuts[report]'"
         ) from None
-    home = files("deepcuts.report")
+    home = files("deepcuts.report.page")
     parts = {name: (home / f"page.{name}").read_text(encoding="utf-8") for name in ("html", "css", "js")}
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from deepcuts.common.errors import MismatchError
+from deepcuts.report.analysis.studies import Study
 from deepcuts.report.cells import PHASES, Array, Cell, Phase
-from deepcuts.report.studies import Study
 from deepcuts.tasks.resampling import draw_counts, interval, measure_resamples
 
 #: From so many seeds on, they are resampled as well.

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from deepcuts.report.analysis.differences import Difference, Replicates, difference
+from deepcuts.report.analysis.studies import Study, missing_of
 from deepcuts.report.cells import PHASES, Cell, Phase, strategy_order
-from deepcuts.report.differences import Difference, Replicates, difference
-from deepcuts.report.studies import Study, missing_of
 from deepcuts.tasks import why_constant
 
 Row = dict[str, Any]

@@ -12,9 +12,9 @@ from stores import configure, write_cell, write_store
 
 from deepcuts.common.errors import MismatchError
 from deepcuts.common.files import read_json, write_json
+from deepcuts.report.analysis.differences import Difference, difference, replicate
+from deepcuts.report.analysis.studies import Study, find_studies
 from deepcuts.report.cells import load_cell
-from deepcuts.report.differences import Difference, difference, replicate
-from deepcuts.report.studies import Study, find_studies
 from deepcuts.runs.grid.records import read_cells
 from deepcuts.tasks.resampling import draw_counts
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from deepcuts.report.analysis.results import LEVELS
+from deepcuts.report.analysis.studies import Study
+from deepcuts.report.analysis.study_overlaps import Row
 from deepcuts.report.cells import Phase
-from deepcuts.report.overlaps import Row
-from deepcuts.report.results import LEVELS
-from deepcuts.report.studies import Study
 from deepcuts.report.summary import interval_text, number
 from deepcuts.tasks import described
 
