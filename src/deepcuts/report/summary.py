@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from deepcuts.report.analysis.differences import Difference, Replicates, difference
+from deepcuts.report.analysis.differences import Replicates, difference
 from deepcuts.report.analysis.results import collapse_rows, level_of, mean_kept
 from deepcuts.report.analysis.studies import Study
 from deepcuts.report.cells import is_control, seeds_of
+from deepcuts.report.words import interval_text, number
 from deepcuts.tasks import described
 
 
@@ -35,18 +36,6 @@ def summarise(study: Study, replicates: Replicates, seed: int = 0) -> list[str]:
     else:
         found.append(f"Of {every} retrained runs, none ended as good as constant.")
     return found
-
-
-def interval_text(found: Difference) -> str:
-    """The interval of a difference, such as ``"[−0.012, +0.034]"``, on one line."""
-    if found.low is None or found.high is None:
-        return "no interval"
-    return f"[{number(found.low, '+.3f')},\N{NO-BREAK SPACE}{number(found.high, '+.3f')}]"
-
-
-def number(value: float, form: str = ".3f") -> str:
-    """A number with a real minus sign."""
-    return format(value, form).replace("-", "\N{MINUS SIGN}")
 
 
 def _at_density(study: Study, density: float, replicates: Replicates, seed: int) -> str:

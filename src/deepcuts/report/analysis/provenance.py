@@ -8,10 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from deepcuts.report.analysis.studies import Study
+from deepcuts.report.analysis.studies import Row, Study
 from deepcuts.report.cells import Cell, seeds_of
-
-Row = dict[str, Any]
 
 
 def model_rows(cells: Sequence[Cell]) -> list[Row]:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from deepcuts.report.analysis.differences import Difference, Replicates, difference
-from deepcuts.report.analysis.studies import Study, missing_of
+from deepcuts.report.analysis.studies import Row, Study, missing_of
 from deepcuts.report.cells import PHASES, Cell, Phase, strategy_order
 from deepcuts.tasks import why_constant
-
-Row = dict[str, Any]
 
 #: Shares of the dense model's performance, above the baseline, whose smallest density is looked for.
 LEVELS = (0.80, 0.95, 0.99)

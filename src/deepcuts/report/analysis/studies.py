@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from deepcuts.report.cells import Cell, seeds_of, strategy_order
 from deepcuts.runs.settings import settings
 
+Row = dict[str, Any]
 _T = TypeVar("_T")
 
 #: Measures that are drawn, if a task has them, beside the one that it is judged by.
@@ -49,6 +50,11 @@ class Study:
             sign if sign.isalnum() or sign == "." else " " for sign in self.title.replace(" on ", " ")
         )
         return "-".join(words.lower().split())
+
+    @property
+    def about(self) -> Row:
+        """Model, task and setting as columns of a file."""
+        return {"model": self.model, "task": self.task, "setting": self.setting}
 
     @property
     def done(self) -> list[Cell]:

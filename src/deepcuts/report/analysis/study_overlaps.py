@@ -6,14 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import fmean
-from typing import Any
 
 from deepcuts.masks.bits import MaskBits
 from deepcuts.report.analysis import Counts, count_overlap, grouped, place_of, shared_table
-from deepcuts.report.analysis.studies import Study
+from deepcuts.report.analysis.studies import Row, Study
 from deepcuts.report.cells import Cell, is_control, seeds_of
-
-Row = dict[str, Any]
 
 #: The paper's ratios 3 and 3.5 as densities of BERT-base: overlap by layer is drawn near these.
 PAPER_DENSITIES = (0.147, 0.0865)

@@ -3,40 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.resources import files
 
 from deepcuts.common.errors import DeepcutsError
 from deepcuts.report.analysis.differences import SEEDS_TO_RESAMPLE
-from deepcuts.report.figures.gallery import Drawing
-from deepcuts.report.page.tables import Table
-
-
-@dataclass(frozen=True)
-class Part:
-    """Figures and tables under one heading, with a note on how to read them."""
-
-    title: str
-    figures: Sequence[Drawing]
-    tables: Sequence[Table]
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Section:
-    """One chapter of the page.
-
-    Attributes:
-        title: Its heading.
-        name: Its anchor.
-        sentences: What it found, in words; those of studies make up the summary at the top.
-        parts: Figures and tables.
-    """
-
-    title: str
-    name: str
-    sentences: Sequence[str]
-    parts: Sequence[Part]
+from deepcuts.report.page.parts import Section
 
 
 def render(

@@ -9,24 +9,19 @@ from pathlib import Path
 
 import pytest
 
+import deepcuts
 from deepcuts.common.errors import DeepcutsError
-from deepcuts.report.figures import curves as plots
-from deepcuts.report.figures.curves import (
-    COLOURS,
-    INK,
-    PAGE_COLOURS,
-    Level,
-    Series,
-    curves,
-    matrix,
-    save,
-    style,
-)
+from deepcuts.report.figures import Level, Series, draw_curves, draw_matrix, style_of
+from deepcuts.report.figures.files import save
+from deepcuts.report.figures.style import COLOURS, INK, PAGE_COLOURS
 
 
 def test_a_curve_has_its_means_single_values_and_levels() -> None:
-    series = [Series("one", {0.1: [1.0, 3.0], 0.2: [5.0]}, style(0)), Series("two", {0.1: [0.5]}, style(1))]
-    figure = curves(
+    series = [
+        Series("one", {0.1: [1.0, 3.0], 0.2: [5.0]}, style_of(0)),
+        Series("two", {0.1: [0.5]}, style_of(1)),
+    ]
+    figure = draw_curves(
         series,
         title="title",
         x_title="x",
@@ -46,7 +41,7 @@ def test_a_curve_has_its_means_single_values_and_levels() -> None:
 
 
 def test_a_matrix_says_its_numbers() -> None:
-    figure = matrix([[None, 0.25], [-0.001, None]], ["first", "second"], title="title")
+    figure = draw_matrix([[None, 0.25], [-0.001, None]], ["first", "second"], title="title")
     (axes,) = figure.axes
     assert {(text.get_position(), text.get_text()) for text in axes.texts} == {
         ((1.5, 0.5), ".25"),
@@ -57,8 +52,8 @@ def test_a_matrix_says_its_numbers() -> None:
 
 def test_files_and_the_svg_of_a_page(tmp_path: Path) -> None:
     def draw() -> str:
-        series = [Series("one", {1.0: [1.0], 2.0: [2.0]}, style(0))]
-        return save(curves(series, title="t", x_title="x", y_title="y"), tmp_path, "name")
+        series = [Series("one", {1.0: [1.0], 2.0: [2.0]}, style_of(0))]
+        return save(draw_curves(series, title="t", x_title="x", y_title="y"), tmp_path, "name")
 
     inline = draw()
     files = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
@@ -79,12 +74,19 @@ def test_files_and_the_svg_of_a_page(tmp_path: Path) -> None:
 
 
 def test_series_are_told_apart_without_colour() -> None:
-    styles = [style(number) for number in range(16)]
+    styles = [style_of(number) for number in range(16)]
     assert len({(one.marker, str(one.line)) for one in styles}) == 16
-    assert style(0, control=True).colour not in COLOURS
+    assert style_of(0, control=True).colour not in COLOURS
 
 
 def test_without_matplotlib_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(DeepcutsError, match=r"deepcuts\[report\]"):
-        plots.matrix([[None]], ["one"], title="title")
+        draw_matrix([[None]], ["one"], title="title")
+
+
+def test_nothing_else_imports_matplotlib() -> None:
+    package = Path(deepcuts.__file__).parent
+    importing = re.compile(r"^\s*(import|from) matplotlib", re.MULTILINE)
+    found = {path.parent for path in package.rglob("*.py") if importing.search(path.read_text("utf-8"))}
+    assert found == {package / "report" / "figures"}
