@@ -12,8 +12,8 @@ from runs import config, without_times
 from deepcuts.runs.grid.file import read_grid
 from deepcuts.runs.grid.jobs import Jobs
 from deepcuts.runs.grid.local import InlineExecutor
-from deepcuts.runs.grid.plan import Plan, make_plan
-from deepcuts.runs.grid.schedule import Progress, run_plan
+from deepcuts.runs.grid.schedule import Progress, run_worklist
+from deepcuts.runs.grid.worklist import Worklist, make_worklist
 
 GRIDS: list[dict[str, Any]] = [
     {"strategy": ["LayerGradCAMShift", "GlobalMagWeight"], "density": [0.3, 0.5], "seed": 0},
@@ -44,13 +44,13 @@ def write_grid_file(folder: Path, grids: list[dict[str, Any]] | None = None, **d
     return path
 
 
-def plan_of(path: Path, store: Path, **given: Any) -> Plan:
-    return make_plan(read_grid(path), store, Jobs(), **given)
+def worklist_of(path: Path, store: Path, **given: Any) -> Worklist:
+    return make_worklist(read_grid(path), store, Jobs(), **given)
 
 
 def run_inline(path: Path, store: Path, **given: Any) -> Progress:
-    plan = plan_of(path, store, **given)
-    return run_plan(plan, InlineExecutor(store, Jobs()))
+    worklist = worklist_of(path, store, **given)
+    return run_worklist(worklist, InlineExecutor(store, Jobs()))
 
 
 def results(store: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from models import tiny
 from transformers import BertTokenizerFast
 
 from deepcuts.runs.config import DataConfig, PruneConfig
-from deepcuts.runs.stages import Job, prepare
+from deepcuts.runs.job import Job, prepare
 
 ANIMALS = ["dog", "cat", "cow", "hen", "pig", "fox"]
 PLACES = ["here", "there", "home", "away", "inside"]
@@ -94,5 +94,5 @@ def job(folder: Path, source: DataConfig | None = None, **changes: Any) -> Job:
 
 
 def without_times(result: dict[str, Any]) -> dict[str, Any]:
-    """A result without the seconds, which no two runs share."""
-    return {name: value for name, value in result.items() if name != "seconds"}
+    """A result without what two runs need not share: the seconds, and what they were made with."""
+    return {name: value for name, value in result.items() if name not in ("seconds", "environments")}

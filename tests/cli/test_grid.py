@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from grids import plan_of, write_grid_file
+from grids import worklist_of, write_grid_file
 from rich.console import Console
 
 from deepcuts.cli import main
@@ -33,7 +33,7 @@ def test_a_grid_is_planned_run_and_found_done(
     lines = {line.split("  ")[1].strip(): line.split() for line in out.splitlines() if line.startswith("  ")}
     assert lines["fine-tuning, epochs"][-3:] == ["5", "2", "2"]
     assert lines["scoring, passes over a batch"][-3:] == ["18", "12", "12"]
-    assert "Sharing saves 3 epochs and 6 passes." in out
+    assert "Sharing saves 3 epochs of fine-tuning and 6 passes over a batch of scoring." in out
     assert out.count("·") == 5 + 1  # a sign a cell, and the legend
 
     assert run(monkeypatch, path, "-o", store) == 0
@@ -55,20 +55,20 @@ def test_failed_cells_end_with_status_1_and_are_retried_when_asked_for(
     from deepcuts.runs.grid import work
 
     path = write_grid_file(tmp_path)
-    original = work.cut_and_retrain
+    original = work.carry_out
 
     def failing(job: Any, *args: Any, **kwargs: Any) -> Any:
         if job.config.strategy == "GlobalMagWeight":
             raise RuntimeError("no luck")
         return original(job, *args, **kwargs)
 
-    monkeypatch.setattr(work, "cut_and_retrain", failing)
+    monkeypatch.setattr(work, "carry_out", failing)
     assert run(monkeypatch, path, "-o", tmp_path / "store") == 1
     captured = capsys.readouterr()
     assert captured.out.count("✗") == 2 + 1
     assert captured.err.count("RuntimeError: no luck") == 2
     assert "Traceback" not in captured.err
-    monkeypatch.setattr(work, "cut_and_retrain", original)
+    monkeypatch.setattr(work, "carry_out", original)
     assert run(monkeypatch, path, "-o", tmp_path / "store") == 1  # not tried again unasked, and still failed
     assert "--retry-failed" in capsys.readouterr().err
     assert run(monkeypatch, path, "-o", tmp_path / "store", "--retry-failed") == 0
@@ -105,14 +105,14 @@ def test_bad_input_is_refused_with_status_2_and_without_a_traceback(
 
 @pytest.mark.parametrize("terminal", [False, True])
 def test_the_table_follows_the_work(tmp_path: Path, terminal: bool) -> None:
-    plan = plan_of(write_grid_file(tmp_path), tmp_path / "store")
+    worklist = worklist_of(write_grid_file(tmp_path), tmp_path / "store")
     out = io.StringIO()
     console = Console(file=out, force_terminal=terminal, width=120, color_system=None)
-    progress = Progress(plan, slots=2)
-    with Watcher(plan, console) as watcher:
+    progress = Progress(worklist, slots=2)
+    with Watcher(worklist, console) as watcher:
         watcher(progress)
-        cells = [unit for unit in plan.units if unit.kind == "cell"]
-        others = [unit for unit in plan.units if unit.kind != "cell"]
+        cells = [unit for unit in worklist.units if unit.kind == "cell"]
+        others = [unit for unit in worklist.units if unit.kind != "cell"]
         progress.done |= {cells[0].key, *(unit.key for unit in others)}
         progress.failed.add(cells[1].key)
         progress.running[cells[2].key] = progress.now()

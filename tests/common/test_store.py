@@ -5,22 +5,27 @@ from pathlib import Path
 
 import pytest
 
+from deepcuts.common.environment import environment
 from deepcuts.common.processes import Processes
-from deepcuts.common.store import Store, stage_key
+from deepcuts.common.store import Identity, Store, stage_key
 
 
 def test_a_stage_is_found_again_once_it_is_finished_and_not_before(tmp_path: Path) -> None:
     store = Store(tmp_path / "store", Processes())
-    with store.stage("score", {"seed": 0}) as stage:
+    with store.stage(Identity("score", {"seed": 0})) as stage:
         assert stage.record is None
         (stage.folder / "half.txt").write_text("half")
-    with store.stage("score", {"seed": 0}) as stage:
+    with store.stage(Identity("score", {"seed": 0})) as stage:
         assert stage.record is None
         stage.finish({"seconds": 1.5})
-        assert stage.finished() == {"seconds": 1.5}
-    with Store(tmp_path / "store", Processes()).stage("score", {"seed": 0}) as stage:
+        assert stage.finished().record == {"seconds": 1.5}
+        assert stage.finished().environment == environment()
+    with Store(tmp_path / "store", Processes()).stage(Identity("score", {"seed": 0})) as stage:
         assert stage.record == {"seconds": 1.5}
-    with store.stage("score", {"seed": 1}) as other, store.stage("train", {"seed": 0}) as third:
+    with (
+        store.stage(Identity("score", {"seed": 1})) as other,
+        store.stage(Identity("train", {"seed": 0})) as third,
+    ):
         assert other.record is third.record is None
         assert len({other.folder, third.folder, stage.folder}) == 3
 
@@ -36,10 +41,10 @@ def test_a_run_that_wants_a_stage_waits_for_the_one_that_makes_it(tmp_path: Path
 
     def second() -> None:
         entered.set()
-        with Store(tmp_path, Processes()).stage("score", {}) as stage:
+        with Store(tmp_path, Processes()).stage(Identity("score", {})) as stage:
             found.append(stage.record)
 
-    with store.stage("score", {}) as stage:
+    with store.stage(Identity("score", {})) as stage:
         thread = threading.Thread(target=second)
         thread.start()
         entered.wait()
@@ -52,9 +57,26 @@ def test_a_run_that_wants_a_stage_waits_for_the_one_that_makes_it(tmp_path: Path
 
 def test_a_stage_is_left_unlocked_after_an_exception(tmp_path: Path) -> None:
     store = Store(tmp_path, Processes())
-    with pytest.raises(RuntimeError), store.stage("score", {}):
+    with pytest.raises(RuntimeError), store.stage(Identity("score", {})):
         raise RuntimeError
-    with store.stage("score", {}) as stage:
+    with store.stage(Identity("score", {})) as stage:
         assert stage.record is None
     store.remove()
     assert not tmp_path.exists()
+
+
+def test_a_stage_of_an_earlier_version_is_taken_as_it_is_where_there_is_no_other(tmp_path: Path) -> None:
+    store, before = Store(tmp_path, Processes()), Identity("score", {"seed": 0, "paths": 10})
+    with store.stage(before) as stage:
+        stage.finish({"seconds": 1.5})
+    now = Identity("score", {}, before.content)
+    assert now.key != before.key
+    assert now.is_finished(tmp_path)
+    with store.stage(now) as found:
+        assert found.record == {"seconds": 1.5}
+        assert (found.folder, found.key) == (stage.folder, now.key)
+    assert not Identity("score", {}).is_finished(tmp_path)
+    with store.stage(Identity("score", {})) as other:
+        assert other.folder != stage.folder
+    with store.stage(now) as found:
+        assert (found.folder, found.record) == (other.folder, None)

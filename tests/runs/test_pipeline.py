@@ -20,8 +20,10 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from deepcuts import Masks
 from deepcuts.common import tensor_file
 from deepcuts.common.errors import DivergedError, InvariantError, RunFolderError
-from deepcuts.runs import pipeline, saving, stages
+from deepcuts.runs import job as jobs
+from deepcuts.runs import pipeline, run_folder, saving
 from deepcuts.runs.pipeline import prune
+from deepcuts.runs.steps import cut, rewind, score
 from deepcuts.scoring.scores import Scores
 from deepcuts.tasks import measure
 
@@ -77,15 +79,14 @@ def test_the_measures_of_the_three_models_are_those_of_an_independent_repetition
     """θ1, M ⊙ θ1 and M ⊙ θ2 are told apart: each measure comes from the model that it names."""
     again = job(home)
     seen: list[dict[str, torch.Tensor]] = []
-    original = pipeline.predict
+    original = jobs.predict
 
     def spy(model: Any, task: Any) -> torch.Tensor:
         seen.append({name: value.detach().clone() for name, value in model.named_parameters()})
         return original(model, task)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline, "predict", spy)
-        patch.setattr(stages, "predict", spy)
+        patch.setattr(jobs, "predict", spy)
         result = prune(again, home / "again")
     dense, pruned, retrained = seen
     masks = Masks.load(home / "again" / "masks.safetensors")
@@ -111,7 +112,7 @@ def test_retraining_starts_from_the_weights_that_rewind_names(
 ) -> None:
     made = job(tmp_path, rewind=mode)
     starts: list[dict[str, torch.Tensor]] = []
-    original = stages.train
+    original = jobs.train
 
     def spy(model: Any, *args: Any, **kwargs: Any) -> Any:
         starts.append({name: value.detach().clone() for name, value in model.named_parameters()})
@@ -119,7 +120,7 @@ def test_retraining_starts_from_the_weights_that_rewind_names(
         starts.append({name: value.detach().clone() for name, value in model.named_parameters()})
         return result
 
-    monkeypatch.setattr(stages, "train", spy)
+    monkeypatch.setattr(jobs, "train", spy)
     prune(made, tmp_path / "run")
     theta0, theta1, before_retraining, _ = starts
     masks = Masks.load(tmp_path / "run" / "masks.safetensors")
@@ -133,16 +134,16 @@ def test_retraining_starts_from_the_weights_that_rewind_names(
 
 # Where a run is interrupted: the module's function, and which of its calls.
 STOPS = [
-    (stages, "train", 1),
-    (stages, "predict", 1),
-    (stages, "score_requests", 1),
-    (pipeline, "select", 1),
-    (pipeline, "predict", 1),
-    (pipeline, "rewind", 2),
-    (stages, "train", 2),
-    (stages, "predict", 2),
-    (pipeline, "save_pruned", 1),
-    (pipeline.run_folder, "finish", 1),
+    (jobs, "train", 1),
+    (jobs, "predict", 1),
+    (score, "score_requests", 1),
+    (cut, "select", 1),
+    (jobs, "predict", 2),
+    (rewind, "rewind", 1),
+    (jobs, "train", 2),
+    (jobs, "predict", 3),
+    (jobs, "save_and_check", 1),
+    (run_folder, "finish", 1),
 ]
 
 
@@ -220,8 +221,8 @@ def test_a_run_killed_outright_goes_on(home: Path, tmp_path: Path, finished: dic
         from runs import job
         from deepcuts.runs import saving
         from deepcuts.runs.pipeline import prune
-        def killed(job, folder):
-            job.model.save_pretrained(folder)
+        def killed(model, tokenizer, folder):
+            model.save_pretrained(folder)
             os.kill(os.getpid(), signal.SIGKILL)
         saving._write_model = killed
         prune(job(Path({str(home)!r})), Path({str(tmp_path / "run")!r}))
@@ -251,7 +252,7 @@ def test_a_half_written_checkpoint_is_not_gone_on_from(tmp_path: Path) -> None:
 def test_a_finished_run_is_not_done_again(
     home: Path, finished: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stages, "train", None)
+    monkeypatch.setattr(jobs, "train", None)
     assert prune(job(home), home / "finished") == finished
 
 
@@ -294,7 +295,7 @@ def test_two_commands_do_not_work_in_one_folder(
             prune(job(home), tmp_path / "run")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pipeline, "finetune", second)
+    monkeypatch.setattr(pipeline, "carry_out", second)
     with pytest.raises(KeyboardInterrupt):
         prune(job(home), tmp_path / "run")
 
@@ -305,14 +306,14 @@ def test_runs_that_share_a_folder_share_the_dense_model_and_the_scores(
     shared = tmp_path / "shared"
     first = prune(job(home), tmp_path / "first", shared=shared)
     trained: list[str] = []
-    original = stages.train
+    original = jobs.train
 
     def spy(*args: Any, label: str, **kwargs: Any) -> Any:
         trained.append(label)
         return original(*args, label=label, **kwargs)
 
-    monkeypatch.setattr(stages, "train", spy)
-    monkeypatch.setattr(stages, "score_requests", None)  # scoring again would fail
+    monkeypatch.setattr(jobs, "train", spy)
+    monkeypatch.setattr(score, "score_requests", None)  # scoring again would fail
     second = prune(
         job(home, strategy="InvertedGlobalGradCAMShift", density=0.5), tmp_path / "second", shared=shared
     )
@@ -322,7 +323,7 @@ def test_runs_that_share_a_folder_share_the_dense_model_and_the_scores(
     assert inverted.kept == round(0.5 * masks.total)
     trained.clear()
     monkeypatch.undo()
-    monkeypatch.setattr(stages, "train", spy)
+    monkeypatch.setattr(jobs, "train", spy)
     prune(job(home, learning_rate=5e-3), tmp_path / "third", shared=shared)  # another dense model
     assert trained == ["fine-tune", "retrain"]
 
@@ -368,12 +369,12 @@ def test_a_saved_model_that_is_not_the_measured_one_is_noticed(
 ) -> None:
     original = saving._write_model
 
-    def tampered(made: Any, folder: Path) -> None:
+    def tampered(model: Any, tokenizer: Any, folder: Path) -> None:
         with torch.no_grad():
-            made.model.classifier.bias += 1
-        original(made, folder)
+            model.classifier.bias += 1
+        original(model, tokenizer, folder)
         with torch.no_grad():
-            made.model.classifier.bias -= 0.5
+            model.classifier.bias -= 0.5
 
     monkeypatch.setattr(saving, "_write_model", tampered)
     with pytest.raises(InvariantError, match=r"classifier\.bias"):

@@ -12,13 +12,14 @@ from runs import config, data_config, job
 
 from deepcuts.cli.common import on_plateau, plateau_lines, print_result
 from deepcuts.common.progress import Reporter
+from deepcuts.runs.job import prepare
 from deepcuts.runs.pipeline import prune
-from deepcuts.runs.plateau import Plateau, find_plateau, ways_off
-from deepcuts.runs.stages import prepare
+from deepcuts.runs.plateau import Plateau, find_plateau
 
 
 def run(folder: Path, **changes: Any) -> tuple[dict[str, Any], str]:
     text = io.StringIO()
+    folder.mkdir(exist_ok=True)
     made = config(folder, data_config(folder, train=48, dev=24), **changes)
     prepared = prepare(made, made.data.load(), Reporter(Console(file=text, width=300)))
     return prune(prepared, folder / "run"), text.getvalue()
@@ -77,11 +78,12 @@ def test_a_plateau_that_was_left_in_the_second_half_is_kept_in_mind(tmp_path: Pa
 
 
 def test_what_is_tried_already_is_not_advised(tmp_path: Path) -> None:
-    source = data_config(tmp_path)
-    first = ways_off(config(tmp_path, source), "retrain")
-    assert first[:2] == ["--rewind finetuned", "--warmup 0.1"]
-    then = ways_off(config(tmp_path, source, rewind="finetuned", warmup=0.1), "retrain")
-    assert then == first[2:]
+    never = {"learning_rate": 1e-9, "strategy": "Random", "finetune_epochs": 1, "retrain_epochs": 1}
+    first, _ = run(tmp_path / "first", **never)
+    ways = first["plateau"]["retrain"]["try"]
+    assert ways[:2] == ["--rewind finetuned", "--warmup 0.1"]
+    then, _ = run(tmp_path / "then", **never, rewind="finetuned", warmup=0.1)
+    assert then["plateau"]["retrain"]["try"] == ways[2:]
 
 
 def test_results_of_earlier_versions_say_nothing() -> None:

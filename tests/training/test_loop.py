@@ -17,7 +17,7 @@ from torch import Tensor
 from training.watched import PLAN, undropped, watched
 
 from deepcuts.common.progress import Reporter
-from deepcuts.runs.stages import Job
+from deepcuts.runs.job import Job
 from deepcuts.training import Training, arguments, train
 from deepcuts.training.arguments import training_arguments
 

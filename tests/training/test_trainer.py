@@ -12,7 +12,7 @@ from runs import data_config, job
 from deepcuts import Budget, score, select
 from deepcuts.masks.masks import Masks
 from deepcuts.masks.rewinding import rewind
-from deepcuts.runs.stages import Job
+from deepcuts.runs.job import Job
 from deepcuts.tasks import measure
 from deepcuts.tasks.encoding import ScoringBatches
 from deepcuts.training.evaluation import evaluate

@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import TrainerCallback
 
 from deepcuts.masks.rewinding import rewind
-from deepcuts.runs.stages import Job
+from deepcuts.runs.job import Job
 from deepcuts.training import Training, TrainingPlan, train, trainer
 
 PLAN = TrainingPlan(epochs=2, learning_rate=1e-2, batch_size=8, clip=0.0)

@@ -25,7 +25,9 @@ def grid(
     ] = None,
     data: Annotated[str | None, typer.Option(help="Folder with the GLUE tasks; else the Hub.")] = None,
     model: Annotated[str | None, typer.Option(help="A model instead of the file's.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan; run nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would be done; run nothing.")
+    ] = False,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Run the cells that failed, and only those.")
     ] = False,
@@ -70,22 +72,22 @@ def grid(
     quiet_libraries()
     from deepcuts.common.progress import Reporter
     from deepcuts.runs.grid.jobs import Jobs
-    from deepcuts.runs.grid.plan import make_plan
-    from deepcuts.runs.grid.schedule import run_plan
+    from deepcuts.runs.grid.schedule import run_worklist
+    from deepcuts.runs.grid.worklist import make_worklist
 
     folder = store if store is not None else Path("runs") / found.name
     console = Console(stderr=True)
     loaded = Jobs(Reporter(console, bars=False) if jobs == 1 and executor == "local" else None)
-    plan = make_plan(found, folder, loaded, failed=retry_failed)
-    print_work(plan)
+    worklist = make_worklist(found, folder, loaded, failed=retry_failed)
+    print_work(worklist)
     if dry_run:
-        print_cells(plan)
+        print_cells(worklist)
         return
     runner = _executor(executor, folder, loaded, jobs, threads, address, gpus, keep_models)
-    with Watcher(plan, console) as watcher:
-        run_plan(plan, runner, watcher)
-    print_cells(plan)
-    failed = [record for record in plan.records() if record.status == "failed"]
+    with Watcher(worklist, console) as watcher:
+        run_worklist(worklist, runner, watcher)
+    print_cells(worklist)
+    failed = [record for record in worklist.records() if record.status == "failed"]
     for record in failed:
         assert record.failure is not None
         typer.echo(f"failed: {record.folder}: {record.failure['error']}", err=True)

@@ -1,4 +1,4 @@
-"""What a person sees of a grid: its plan, and a table of its cells that follows the work."""
+"""What a person sees of a grid: its work, and a table of its cells that follows the work."""
 
 from __future__ import annotations
 
@@ -13,45 +13,44 @@ from deepcuts.cli.common import print_table
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from deepcuts.runs.grid.plan import Plan
     from deepcuts.runs.grid.schedule import Progress
+    from deepcuts.runs.grid.worklist import Worklist
 
 _SYMBOLS = {"done": "✓", "running": "▶", "failed": "✗", "waiting": "·"}
 _STYLES = {"done": "green", "running": "bold cyan", "failed": "bold red", "waiting": "dim"}
 
 
-def print_work(plan: Plan) -> None:
+def print_work(worklist: Worklist) -> None:
     """Print how much work a grid is, what sharing saves, and what is left."""
-    rows = [
-        ["fine-tuning, epochs", "finetune_epochs"],
-        ["scoring, passes over a batch", "passes"],
-        ["retraining, epochs", "retrain_epochs"],
+    columns = [worklist.alone, worklist.shared, worklist.left]
+    saved = [
+        f"{count:,} {unit} of {what}"
+        for kind, all_alone in worklist.alone.items()
+        for what, _, unit in [kind.partition(", ")]
+        if (count := all_alone - worklist.shared[kind])
     ]
-    columns = [plan.alone, plan.shared, plan.left]
-    counts = [[f"{getattr(work, field):,}" for work in columns] for _, field in rows]
     print_table(
-        f"Work of the grid {plan.name}",
-        ["", "each cell on its own", "each stage once", "to come"],
-        [[title, *numbers] for (title, _), numbers in zip(rows, counts, strict=True)],
-        f"Sharing saves {plan.alone.finetune_epochs - plan.shared.finetune_epochs:,} epochs and "
-        f"{plan.alone.passes - plan.shared.passes:,} passes.",
+        f"Work of the grid {worklist.name}",
+        ["", "each cell on its own", "each step once", "to come"],
+        [[kind, *(f"{work[kind]:,}" for work in columns)] for kind in worklist.alone],
+        f"Sharing saves {' and '.join(saved) or 'nothing'}.",
     )
 
 
-def print_cells(plan: Plan) -> None:
+def print_cells(worklist: Worklist) -> None:
     """Print the table of cells, as the store knows them, on standard output."""
     from rich.console import Console
 
     # Elsewhere than in a terminal a table must not be folded to a width that nobody has.
     console = Console(width=None if sys.stdout.isatty() else 160)
-    console.print(cell_table(plan, {record.key: record.status for record in plan.records()}))
+    console.print(cell_table(worklist, {record.key: record.status for record in worklist.records()}))
 
 
-def cell_table(plan: Plan, states: dict[str, str]) -> Any:
+def cell_table(worklist: Worklist, states: dict[str, str]) -> Any:
     """A table of cells: a row a strategy, a column a budget, a sign a seed.
 
     Args:
-        plan: The plan.
+        worklist: The worklist.
         states: Cell's key → ``"done"``, ``"running"``, ``"failed"``; anything else is waiting.
     """
     from rich import box
@@ -60,16 +59,16 @@ def cell_table(plan: Plan, states: dict[str, str]) -> Any:
 
     from deepcuts.runs.grid.labels import label_cells
 
-    labels = label_cells([config.model_dump(mode="json") for config in plan.cells.values()])
+    labels = label_cells([config.model_dump(mode="json") for config in worklist.cells.values()])
     by_place: dict[tuple[str, str], Text] = {}
     columns = list(dict.fromkeys(label.column for label in labels))
-    for key, label in sorted(zip(plan.cells, labels, strict=True), key=lambda pair: pair[1].seed):
+    for key, label in sorted(zip(worklist.cells, labels, strict=True), key=lambda pair: pair[1].seed):
         state = states.get(key, "waiting")
         state = state if state in _SYMBOLS else "waiting"
         by_place.setdefault((label.row, label.column), Text()).append(_SYMBOLS[state], _STYLES[state])
     legend = "   ".join(f"{symbol} {state}" for state, symbol in _SYMBOLS.items())
     table = Table(
-        title=f"{plan.name}: {len(labels)} cells, a sign a seed",
+        title=f"{worklist.name}: {len(labels)} cells, a sign a seed",
         caption=legend,
         box=box.SIMPLE_HEAD,
         title_justify="left",
@@ -84,20 +83,20 @@ def cell_table(plan: Plan, states: dict[str, str]) -> Any:
 
 
 class Watcher(AbstractContextManager["Watcher"]):
-    """Follows a plan: a live table in a terminal, a line a unit elsewhere.
+    """Follows the work: a live table in a terminal, a line a unit elsewhere.
 
     Args:
-        plan: The plan.
+        worklist: The worklist.
         console: Where it is shown.
     """
 
-    def __init__(self, plan: Plan, console: Console) -> None:
+    def __init__(self, worklist: Worklist, console: Console) -> None:
         from rich.live import Live
 
-        self._plan = plan
+        self._worklist = worklist
         self._console = console
-        self._states = {record.key: str(record.status) for record in plan.records()}
-        self._names = _unit_names(plan)
+        self._states = {record.key: str(record.status) for record in worklist.records()}
+        self._names = _unit_names(worklist)
         self._told: set[str] = set()
         self._live = (
             Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
@@ -114,11 +113,11 @@ class Watcher(AbstractContextManager["Watcher"]):
             self._live.stop()
 
     def __call__(self, progress: Progress) -> None:
-        """Show how far the plan is."""
+        """Show how far the work is."""
         ended = [*progress.done - self._told, *progress.failed - self._told]
         for key in ended:
             state = "failed" if key in progress.failed else self._how_done(key)
-            count = f"[{len(progress.done) + len(progress.failed)}/{len(self._plan.units)}]"
+            count = f"[{len(progress.done) + len(progress.failed)}/{len(self._worklist.units)}]"
             line = f"{count} {self._names[key]}: {state}; {_expected_end(progress)}"
             self._console.print(line, highlight=False, markup=False, soft_wrap=True)
             self._told.add(key)
@@ -134,9 +133,9 @@ class Watcher(AbstractContextManager["Watcher"]):
             }
             now = ", ".join(self._names[key] for key in progress.running)
             if not now:
-                left = len(self._plan.units) - len(progress.done) - len(progress.failed)
+                left = len(self._worklist.units) - len(progress.done) - len(progress.failed)
                 now = "waiting for another grid" if left else "all done"
-            parts = [cell_table(self._plan, states), f"now: {now}", _expected_end(progress)]
+            parts = [cell_table(self._worklist, states), f"now: {now}", _expected_end(progress)]
             self._live.update(Group(*parts), refresh=True)
 
     def _how_done(self, key: str) -> str:
@@ -144,25 +143,24 @@ class Watcher(AbstractContextManager["Watcher"]):
         from deepcuts.cli.common import on_plateau
         from deepcuts.runs.grid.records import read_cell
 
-        if key not in self._plan.cells:
+        if key not in self._worklist.cells:
             return "done"
-        record = read_cell(self._plan.store, key, {})
+        record = read_cell(self._worklist.store, key, {})
         ended = record.status == "done" and on_plateau(record.result, "retrain")
         return "done, but on a plateau: no better than a constant" if ended else "done"
 
 
-def _unit_names(plan: Plan) -> dict[str, str]:
+def _unit_names(worklist: Worklist) -> dict[str, str]:
     from deepcuts.runs.grid.labels import label_cells
 
-    labels = label_cells([config.model_dump(mode="json") for config in plan.cells.values()])
-    names = dict(zip(plan.cells, map(str, labels), strict=True))
-    for unit in plan.units:
+    labels = label_cells([config.model_dump(mode="json") for config in worklist.cells.values()])
+    names = dict(zip(worklist.cells, map(str, labels), strict=True))
+    for unit in worklist.units:
         first = unit.configs[0]
         of = f"{first.data.task or 'own files'}, seed {first.seed}"
-        if unit.kind == "finetune":
-            names[unit.key] = f"fine-tune {of}"
-        elif unit.kind == "score":
-            names[unit.key] = f"score {of}: {len(unit.configs)} kinds"
+        if unit.key not in worklist.cells:
+            kinds = f": {len(unit.makes)} kinds" if len(unit.makes) > 1 else ""
+            names[unit.key] = f"{unit.title} {of}{kinds}"
     return names
 
 

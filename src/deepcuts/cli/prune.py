@@ -35,7 +35,8 @@ def prune(
         typer.Option("--overwrite", help="Delete a run that is in the folder.", rich_help_panel=_OUTPUT),
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the plan; train nothing.", rich_help_panel=_OUTPUT)
+        bool,
+        typer.Option("--dry-run", help="Print what would be done; train nothing.", rich_help_panel=_OUTPUT),
     ] = False,
     report_to: Annotated[
         list[str] | None,
@@ -65,7 +66,7 @@ def prune(
     shows the options that these read.
     """
     from deepcuts.cli.common import print_result, reporter
-    from deepcuts.cli.plan import print_plan
+    from deepcuts.cli.preview import print_preview
     from deepcuts.common.quiet import quiet_libraries
     from deepcuts.runs.config import DataConfig, PruneConfig
     from deepcuts.runs.run_folder import check_run_folder
@@ -82,11 +83,11 @@ def prune(
     config = PruneConfig.make(task_data.task, **settings, data=source)
     check_run_folder(output, config, overwrite)
     quiet_libraries()
-    from deepcuts.runs.stages import prepare
+    from deepcuts.runs.job import prepare
 
     job = prepare(config, task_data, say)
     if dry_run:
-        print_plan(job)
+        print_preview(job)
         return
     from deepcuts.runs.pipeline import prune as run
 

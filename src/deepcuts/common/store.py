@@ -13,11 +13,49 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from deepcuts.common.environment import environment
 from deepcuts.common.errors import StageTakenError
 from deepcuts.common.files import read_json, write_json
 from deepcuts.common.processes import Processes
 
 _RECORD = "stage.json"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Everything that a stage depends on.
+
+    What is at its default is left out of it, so that an option that is new makes no stage another one.
+
+    Attributes:
+        kind: What kind of stage, such as ``"finetune"``.
+        content: What it depends on, JSON-able.
+        former: How an earlier version identified the same stage; None where it would not have been the same.
+    """
+
+    kind: str
+    content: Mapping[str, Any]
+    former: Mapping[str, Any] | None = None
+
+    @property
+    def key(self) -> str:
+        """Its digest."""
+        return stage_key(self.kind, self.content)
+
+    def key_in(self, root: Path) -> str:
+        """The key of the folder that a store has, or will have, for it.
+
+        An earlier version's is taken as it is, where the store has that and no other.
+        """
+        key = self.key
+        if self.former is None or stage_folder(root, self.kind, key).is_dir():
+            return key
+        former = stage_key(self.kind, self.former)
+        return former if stage_folder(root, self.kind, former).is_dir() else key
+
+    def is_finished(self, root: Path) -> bool:
+        """Whether a store holds the stage from its start to its end."""
+        return is_finished(root, self.kind, self.key_in(root))
 
 
 @dataclass(frozen=True)
@@ -28,20 +66,23 @@ class Stage:
         key: Digest of everything that the stage depends on, 16 hexadecimal digits.
         folder: Where its files are; written by the first process only.
         record: What it found, JSON-able; None while it isn't finished.
+        environment: What it was made with; None while it isn't finished, or where version 0.1 made it.
     """
 
     key: str
     folder: Path
     record: dict[str, Any] | None
+    environment: dict[str, Any] | None = None
 
     def finish(self, record: Mapping[str, Any]) -> None:
-        """Mark the stage as finished; its files must be complete by now."""
-        write_json(self.folder / _RECORD, {"key": self.key, "record": dict(record)})
+        """Mark the stage as finished, in this environment; its files must be complete by now."""
+        content = {"key": self.key, "record": dict(record), "environment": environment()}
+        write_json(self.folder / _RECORD, content)
 
-    def finished(self) -> dict[str, Any]:
-        """The record of a stage that has been finished, also since it was taken."""
-        record: dict[str, Any] = read_json(self.folder / _RECORD)["record"]
-        return record
+    def finished(self) -> Stage:
+        """The stage with its record, once it has been finished, also since it was taken."""
+        found = read_json(self.folder / _RECORD)
+        return replace(self, record=found["record"], environment=found.get("environment"))
 
 
 class Store:
@@ -57,20 +98,18 @@ class Store:
         self._processes = processes
 
     @contextmanager
-    def stage(self, kind: str, identity: Mapping[str, Any], *, wait: bool = True) -> Iterator[Stage]:
+    def stage(self, identity: Identity, *, wait: bool = True) -> Iterator[Stage]:
         """Take one stage; another run that wants the same one waits until this one has left it.
 
         Args:
-            kind: What kind of stage, such as ``"finetune"``.
-            identity: Everything that its result depends on, JSON-able.
+            identity: Everything that its result depends on.
             wait: Whether to wait for another run that has taken it.
 
         Raises:
             StageTakenError: Another run has taken it, and this one doesn't wait.
         """
-        key = stage_key(kind, identity)
-        folder = stage_folder(self.root, kind, key)
-        lock = FileLock(self.root / f".{kind}-{key}.lock")
+        folder = stage_folder(self.root, identity.kind, identity.key_in(self.root))
+        lock = FileLock(folder.with_name(f".{folder.name}.lock"))
         if self._processes.is_first:
             folder.mkdir(parents=True, exist_ok=True)
             try:
@@ -78,12 +117,12 @@ class Store:
             except Timeout:
                 raise StageTakenError(f"{folder}: another run works on it") from None
             if not (folder / "identity.json").exists():
-                write_json(folder / "identity.json", {"kind": kind, **identity})
+                write_json(folder / "identity.json", {"kind": identity.kind, **identity.content})
         try:
             self._processes.wait()
-            stage = Stage(key, folder, None)
+            stage = Stage(identity.key, folder, None)
             if (folder / _RECORD).exists():
-                stage = replace(stage, record=stage.finished())
+                stage = stage.finished()
             self._processes.wait()  # all have looked before any goes on to write
             yield stage
         finally:

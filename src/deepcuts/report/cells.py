@@ -13,7 +13,7 @@ from deepcuts.common import tensor_file
 from deepcuts.common.errors import FileFormatError, InputError
 from deepcuts.runs import run_folder
 from deepcuts.runs.grid.records import CellRecord
-from deepcuts.runs.saving import RESULT_VERSION
+from deepcuts.runs.result import RESULT_VERSION
 from deepcuts.runs.settings import ABOUT, BUDGETS, SCORING, names_of, options_read, panels
 from deepcuts.scoring.strategy import Strategy
 

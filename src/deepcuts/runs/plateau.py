@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from deepcuts.runs.config import PruneConfig
 from deepcuts.tasks import baseline, why_constant
 from deepcuts.tasks.encoding import EncodedTask
 
@@ -61,18 +60,3 @@ def find_plateau(
     # The first entry at half of the steps or after it; an older store's entries do not say.
     half = next(entry for entry in epochs if 2 * entry["step"] >= epochs[-1]["step"])
     return Plateau(at_end=False) if half.get("constant") else None
-
-
-def ways_off(config: PruneConfig, label: str) -> list[str]:
-    """What to try against a plateau, given what is set already.
-
-    Args:
-        config: The run's.
-        label: Which training: ``"fine-tune"`` or ``"retrain"``.
-    """
-    ways = ["more epochs (--epochs)", "another --seed"]
-    if config.warmup == 0:
-        ways.insert(0, "--warmup 0.1")
-    if label == "retrain" and config.rewind == "pretrained":
-        ways.insert(0, "--rewind finetuned")
-    return ways

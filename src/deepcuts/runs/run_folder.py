@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
@@ -14,7 +14,9 @@ from deepcuts.common.environment import environment
 from deepcuts.common.errors import InputError, RunFolderError
 from deepcuts.common.files import read_json, remove_leftovers, write_json
 from deepcuts.common.processes import Processes
-from deepcuts.runs.config import PruneConfig
+
+if TYPE_CHECKING:
+    from deepcuts.runs.config import PruneConfig
 
 CONFIG = "config.json"
 ENVIRONMENT = "environment.json"
@@ -84,7 +86,8 @@ def open_run(
             _clear(folder)
         if not (folder / CONFIG).exists():
             write_json(folder / CONFIG, config.model_dump(mode="json"))
-        write_json(folder / ENVIRONMENT, environment())
+        if finished_result(folder) is None:  # what a finished run was made with stays
+            write_json(folder / ENVIRONMENT, environment())
         processes.wait()
         yield folder
     finally:

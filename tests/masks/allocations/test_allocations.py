@@ -20,7 +20,8 @@ from deepcuts.cli import main
 from deepcuts.common import plugins
 from deepcuts.common.errors import InputError, InvariantError
 from deepcuts.masks import all_allocations, allocation_of, planned_counts
-from deepcuts.runs.stages import cut_identity
+from deepcuts.runs.grid.worklist import cell_identity
+from deepcuts.runs.steps import Cut
 
 AT_LEAST = Path(__file__).with_name("at_least.py")
 
@@ -193,10 +194,14 @@ def test_an_unknown_scope_is_refused_with_those_there_are(scope: str, tmp_path: 
 @pytest.mark.usefixtures("at_least")
 def test_an_option_is_part_of_a_cuts_identity_unless_it_is_at_its_default(tmp_path: Path) -> None:
     made = {least: job(tmp_path, strategy="AtLeastMagWeight", least=least) for least in (None, 2, 3)}
-    found = {least: cut_identity(one) for least, one in made.items()}
+    found = {least: cell_identity(one).key for least, one in made.items()}
     assert found[None] == found[2] != found[3]
-    assert "allocation" not in found[2]
-    assert found[3]["allocation"] == {"least": 3}
+    cuts = {
+        least: next(step for step in one.steps if isinstance(step, Cut)).identity(one, "before").content
+        for least, one in made.items()
+    }
+    assert "options" not in cuts[2]
+    assert cuts[3]["options"] == {"least": 3}
     assert made[3].config.least == 3
     with pytest.raises(InputError, match="least: got -1"):
         config(tmp_path, strategy="AtLeastMagWeight", least=-1)

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from grids import plan_of, results, run_inline, write_grid_file
+from grids import results, run_inline, worklist_of, write_grid_file
 
 from deepcuts.runs.grid.local import ProcessExecutor, WorkerDiedError
-from deepcuts.runs.grid.schedule import run_plan
+from deepcuts.runs.grid.schedule import run_worklist
 
 
 def test_processes_give_what_one_process_gives_and_a_killed_one_is_replaced(tmp_path: Path) -> None:
     path = write_grid_file(tmp_path)
     run_inline(path, tmp_path / "inline")
-    plan = plan_of(path, tmp_path / "processes")
+    worklist = worklist_of(path, tmp_path / "processes")
     executor = ProcessExecutor(tmp_path / "processes", 2, 1)
     killed: list[int] = []
 
@@ -29,7 +29,7 @@ def test_processes_give_what_one_process_gives_and_a_killed_one_is_replaced(tmp_
             os.kill(victim, signal.SIGKILL)
             killed.append(victim)
 
-    progress = run_plan(plan, executor, kill_one)
+    progress = run_worklist(worklist, executor, kill_one)
     assert killed
     assert not progress.failed
     assert results(tmp_path / "processes") == results(tmp_path / "inline")
@@ -37,7 +37,7 @@ def test_processes_give_what_one_process_gives_and_a_killed_one_is_replaced(tmp_
 
 
 def test_an_interruption_ends_the_processes(tmp_path: Path) -> None:
-    plan = plan_of(write_grid_file(tmp_path), tmp_path / "store")
+    worklist = worklist_of(write_grid_file(tmp_path), tmp_path / "store")
     executor = ProcessExecutor(tmp_path / "store", 2, 1)
 
     def interrupt(progress: Any) -> None:
@@ -45,7 +45,7 @@ def test_an_interruption_ends_the_processes(tmp_path: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_plan(plan, executor, interrupt)
+        run_worklist(worklist, executor, interrupt)
     deadline = time.monotonic() + 30
     while any(worker.process.is_alive() for worker in executor._workers) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -53,15 +53,15 @@ def test_an_interruption_ends_the_processes(tmp_path: Path) -> None:
 
 
 def test_a_process_that_dies_is_told_from_a_unit_that_fails(tmp_path: Path) -> None:
-    plan = plan_of(write_grid_file(tmp_path), tmp_path / "store")
+    worklist = worklist_of(write_grid_file(tmp_path), tmp_path / "store")
     with ProcessExecutor(tmp_path / "store", 1, 1) as executor:
-        future = executor.submit(plan.units[0])
+        future = executor.submit(worklist.units[0])
         while not executor._workers:
             time.sleep(0.01)
         os.kill(next(iter(executor._workers)).process.pid or 0, signal.SIGKILL)
         with pytest.raises(WorkerDiedError):
             future.result(timeout=60)
-        assert executor.submit(plan.units[0]).result(timeout=120).failure is None
+        assert executor.submit(worklist.units[0]).result(timeout=120).failure is None
 
 
 LONG = """

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from grids import plan_of, results, run_inline, write_grid_file
+from grids import results, run_inline, worklist_of, write_grid_file
 
 from deepcuts.common.errors import DeepcutsError, InputError
 from deepcuts.runs.grid.ray_cluster import RayExecutor
-from deepcuts.runs.grid.schedule import run_plan
+from deepcuts.runs.grid.schedule import run_worklist
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_a_cluster_gives_what_this_process_gives_and_a_killed_worker_loses_nothi
 
     path = write_grid_file(tmp_path)
     run_inline(path, tmp_path / "inline")
-    plan = plan_of(path, tmp_path / "ray")
+    worklist = worklist_of(path, tmp_path / "ray")
     executor = RayExecutor(tmp_path / "ray", cluster)
     assert executor.slots == 2
     killed: list[int] = []
@@ -49,7 +49,7 @@ def test_a_cluster_gives_what_this_process_gives_and_a_killed_worker_loses_nothi
                 killed.append(process.info["pid"])
                 return
 
-    progress = run_plan(plan, executor, kill_one)
+    progress = run_worklist(worklist, executor, kill_one)
     assert killed
     assert not progress.failed
     assert results(tmp_path / "ray") == results(tmp_path / "inline")

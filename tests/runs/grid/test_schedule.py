@@ -11,18 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from grids import plan_of, results, run_inline, write_grid_file
+from grids import results, run_inline, worklist_of, write_grid_file
 
+from deepcuts.common import store as stores
 from deepcuts.common.store import Store
-from deepcuts.runs import stages
 from deepcuts.runs.grid import work
 from deepcuts.runs.grid.jobs import Jobs
 from deepcuts.runs.grid.local import InlineExecutor
-from deepcuts.runs.grid.plan import Unit
 from deepcuts.runs.grid.records import grid_names, read_cells
-from deepcuts.runs.grid.schedule import TRIES, run_plan
+from deepcuts.runs.grid.schedule import TRIES, run_worklist
 from deepcuts.runs.grid.work import Outcome
+from deepcuts.runs.grid.worklist import Unit, cell_identity
 from deepcuts.runs.pipeline import prune
+from deepcuts.runs.steps import Train
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +54,9 @@ def test_every_cell_is_a_run_with_the_result_that_it_has_on_its_own(
         "config.json", "environment.json", "history.json", "identity.json", "masks.safetensors",
         "predictions.safetensors", "result.json", "stage.json",
     }  # fmt: skip
-    plan = plan_of(home / "tiny.yaml", stored)
-    assert not plan.units
-    alone = prune(Jobs().job(plan.cells[record.key]), tmp_path / "alone")
+    worklist = worklist_of(home / "tiny.yaml", stored)
+    assert not worklist.units
+    alone = prune(Jobs().job(worklist.cells[record.key]), tmp_path / "alone")
     for name in ("dense", "pruned", "retrained", "kept", "scoring"):
         assert alone[name] == record.result[name]
     masks = "masks.safetensors"
@@ -65,8 +66,8 @@ def test_every_cell_is_a_run_with_the_result_that_it_has_on_its_own(
 def test_models_are_kept_where_they_are_asked_for(home: Path, tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
     path = write_grid_file(tmp_path / "own", [{"strategy": "Random", "density": 0.3}])
-    plan = plan_of(path, tmp_path)
-    run_plan(plan, InlineExecutor(tmp_path, Jobs(), keep_models=True))
+    worklist = worklist_of(path, tmp_path)
+    run_worklist(worklist, InlineExecutor(tmp_path, Jobs(), keep_models=True))
     (record,) = read_cells(tmp_path)
     assert (record.folder / "model" / "model.safetensors").is_file()
     assert record.result["invariants"]["saved_model_is_the_measured_one_bit_for_bit"]
@@ -82,25 +83,25 @@ def test_a_grid_stopped_anywhere_goes_on_and_redoes_no_finished_stage(
 ) -> None:
     """Stopped at its n-th finished stage, retraining's own among them, just before it counts as finished."""
     finished: list[str] = []
-    original = stages.Stage.finish
+    original = stores.Stage.finish
 
-    def stopping(self: stages.Stage, record: Any) -> None:
+    def stopping(self: stores.Stage, record: Any) -> None:
         if len(finished) == step:
             raise Stop
         original(self, record)
         finished.append(self.key)
 
-    monkeypatch.setattr(stages.Stage, "finish", stopping)
+    monkeypatch.setattr(stores.Stage, "finish", stopping)
     with pytest.raises(Stop):
         run_inline(home / "tiny.yaml", tmp_path)
     before = list(finished)
-    monkeypatch.setattr(stages.Stage, "finish", original)
+    monkeypatch.setattr(stores.Stage, "finish", original)
 
-    def counting(self: stages.Stage, record: Any) -> None:
+    def counting(self: stores.Stage, record: Any) -> None:
         original(self, record)
         finished.append(self.key)
 
-    monkeypatch.setattr(stages.Stage, "finish", counting)
+    monkeypatch.setattr(stores.Stage, "finish", counting)
     run_inline(home / "tiny.yaml", tmp_path)
     assert len(set(finished)) == len(finished), "a finished stage was done again"
     assert before == finished[: len(before)]
@@ -127,14 +128,14 @@ def test_a_killed_grid_goes_on(home: Path, stored: Path, tmp_path: Path) -> None
 def test_a_cell_that_fails_is_recorded_and_the_rest_goes_on(
     home: Path, stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = work.cut_and_retrain
+    original = work.carry_out
 
     def failing(job: Any, *args: Any, **kwargs: Any) -> Any:
         if job.config.strategy == "GlobalMagWeight" and job.config.density == 0.5:
             raise MemoryError("no room")
         return original(job, *args, **kwargs)
 
-    monkeypatch.setattr(work, "cut_and_retrain", failing)
+    monkeypatch.setattr(work, "carry_out", failing)
     progress = run_inline(home / "tiny.yaml", tmp_path)
     assert len(progress.failed) == 1
     failed = [record for record in read_cells(tmp_path, "tiny") if record.status == "failed"]
@@ -144,40 +145,40 @@ def test_a_cell_that_fails_is_recorded_and_the_rest_goes_on(
     for record in failed:
         assert record.failure is not None
         assert record.failure["error"] == "MemoryError: no room"
-        assert "cut_and_retrain" in record.failure["traceback"]
+        assert "carry_out" in record.failure["traceback"]
     assert len(results(tmp_path)) == 4
 
-    monkeypatch.setattr(work, "cut_and_retrain", original)
-    assert not plan_of(home / "tiny.yaml", tmp_path).units  # they are not tried again unasked
-    retried = plan_of(home / "tiny.yaml", tmp_path, failed=True)
+    monkeypatch.setattr(work, "carry_out", original)
+    assert not worklist_of(home / "tiny.yaml", tmp_path).units  # they are not tried again unasked
+    retried = worklist_of(home / "tiny.yaml", tmp_path, failed=True)
     assert {unit.key for unit in retried.units} == {record.key for record in failed}
-    assert not run_plan(retried, InlineExecutor(tmp_path, Jobs())).failed
+    assert not run_worklist(retried, InlineExecutor(tmp_path, Jobs())).failed
     assert results(tmp_path) == results(stored)
     assert {record.status for record in read_cells(tmp_path)} == {"done"}
-    assert not plan_of(home / "tiny.yaml", tmp_path, failed=True).units
+    assert not worklist_of(home / "tiny.yaml", tmp_path, failed=True).units
 
 
 def test_a_stage_that_fails_takes_the_cells_with_it_that_need_it(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = work.finetune
+    original = Train.do
 
-    def failing(job: Any, *args: Any) -> Any:
-        if job.config.seed == 1:
+    def failing(step: Train, made: Any, before: str) -> None:
+        if made.piece.seed == 1:
             raise RuntimeError("diverged")
-        return original(job, *args)
+        original(step, made, before)
 
-    monkeypatch.setattr(work, "finetune", failing)
+    monkeypatch.setattr(Train, "do", failing)
     run_inline(home / "tiny.yaml", tmp_path)
     records = read_cells(tmp_path, "tiny")
     assert {(record.config["seed"], record.status) for record in records} == {(0, "done"), (1, "failed")}
     for record in records:
         if record.failure is not None:
             assert record.failure["error"] == "fine-tuning: RuntimeError: diverged"
-    monkeypatch.setattr(work, "finetune", original)
-    retried = plan_of(home / "tiny.yaml", tmp_path, failed=True)
+    monkeypatch.setattr(Train, "do", original)
+    retried = worklist_of(home / "tiny.yaml", tmp_path, failed=True)
     assert [unit.kind for unit in retried.units[:2]] == ["finetune", "score"]
-    assert not run_plan(retried, InlineExecutor(tmp_path, Jobs())).failed
+    assert not run_worklist(retried, InlineExecutor(tmp_path, Jobs())).failed
 
 
 def test_two_grids_in_one_store_at_once_give_what_one_gives(home: Path, stored: Path, tmp_path: Path) -> None:
@@ -211,14 +212,14 @@ def test_a_cell_that_another_grid_works_on_is_left_to_it(
     monkeypatch.setattr(schedule, "_TICK", 0.05)
     store = tmp_path / "store"
     shutil.copytree(stored, store)
-    plan = plan_of(home / "tiny.yaml", store)
-    key = next(iter(plan.cells))
+    worklist = worklist_of(home / "tiny.yaml", store)
+    key = next(iter(worklist.cells))
     for name in ("stage.json", "result.json"):
         (store / f"cell-{key}" / name).unlink()
-    plan = plan_of(home / "tiny.yaml", store)
-    assert [unit.key for unit in plan.units] == [key]
-    job = Jobs().job(plan.cells[key])
-    with Store(store, job.processes).stage("cell", stages.cut_identity(job)) as taken:
+    worklist = worklist_of(home / "tiny.yaml", store)
+    assert [unit.key for unit in worklist.units] == [key]
+    job = Jobs().job(worklist.cells[key])
+    with Store(store, job.processes).stage(cell_identity(job)) as taken:
         looked = 0
 
         def watch(progress: Any) -> None:
@@ -228,7 +229,7 @@ def test_a_cell_that_another_grid_works_on_is_left_to_it(
                 shutil.copy(stored / taken.folder.name / "result.json", taken.folder)
                 taken.finish({})
 
-        progress = run_plan(plan, InlineExecutor(store, Jobs()), watch)
+        progress = run_worklist(worklist, InlineExecutor(store, Jobs()), watch)
     assert progress.done == {key}
     assert looked >= 5
     assert not (taken.folder / "work").exists()
@@ -259,13 +260,13 @@ class Dying:
 
 
 def test_a_unit_whose_worker_dies_is_tried_again_but_not_for_ever(home: Path, tmp_path: Path) -> None:
-    plan = plan_of(home / "tiny.yaml", tmp_path)
+    worklist = worklist_of(home / "tiny.yaml", tmp_path)
     patient = Dying(TRIES - 1)
-    assert not run_plan(plan, patient).failed
+    assert not run_worklist(worklist, patient).failed
     assert set(patient.tried.values()) == {TRIES}
     hopeless = Dying(TRIES)
-    progress = run_plan(plan, hopeless)
-    assert progress.failed == {unit.key for unit in plan.units}
+    progress = run_worklist(worklist, hopeless)
+    assert progress.failed == {unit.key for unit in worklist.units}
     assert len(hopeless.tried) == 2  # the fine-tunings, which everything else needs
     for record in read_cells(tmp_path, "tiny"):
         assert record.failure is not None
@@ -273,9 +274,9 @@ def test_a_unit_whose_worker_dies_is_tried_again_but_not_for_ever(home: Path, tm
 
 
 def test_the_expected_end_follows_from_what_was_done(home: Path, tmp_path: Path) -> None:
-    plan = plan_of(home / "tiny.yaml", tmp_path)
+    worklist = worklist_of(home / "tiny.yaml", tmp_path)
     seen: list[float | None] = []
-    run_plan(plan, Dying(0), lambda progress: seen.append(progress.seconds_left()))
+    run_worklist(worklist, Dying(0), lambda progress: seen.append(progress.seconds_left()))
     assert seen[0] is None
     assert seen[-1] == 0.0
     known = [seconds for seconds in seen if seconds is not None]

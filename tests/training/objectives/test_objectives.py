@@ -13,7 +13,7 @@ from training.watched import PLAN, undropped, watched
 
 from deepcuts.common.errors import InputError
 from deepcuts.masks.rewinding import rewind
-from deepcuts.runs.stages import Job
+from deepcuts.runs.job import Job
 from deepcuts.training import train
 from deepcuts.training.objectives import OBJECTIVES, find_objective, objective
 

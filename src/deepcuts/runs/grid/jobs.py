@@ -7,7 +7,7 @@ import json
 from deepcuts.common.progress import Reporter
 from deepcuts.runs.config import DataConfig, PruneConfig
 from deepcuts.runs.grid.file import Settings
-from deepcuts.runs.stages import LOADED, Job, prepare
+from deepcuts.runs.job import LOADED, Job, prepare
 from deepcuts.tasks import TaskData
 from deepcuts.tasks.encoding import EncodedTask
 

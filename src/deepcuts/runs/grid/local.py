@@ -15,8 +15,8 @@ from pathlib import Path
 from deepcuts.common.progress import Reporter
 from deepcuts.common.quiet import quiet_libraries
 from deepcuts.runs.grid.jobs import Jobs
-from deepcuts.runs.grid.plan import Unit
 from deepcuts.runs.grid.work import Outcome, attempt
+from deepcuts.runs.grid.worklist import Unit
 
 
 class WorkerDiedError(Exception):

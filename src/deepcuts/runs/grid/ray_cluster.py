@@ -11,8 +11,8 @@ from deepcuts.common.errors import DeepcutsError, InputError
 from deepcuts.common.progress import Reporter
 from deepcuts.common.quiet import quiet_libraries
 from deepcuts.runs.grid.jobs import Jobs
-from deepcuts.runs.grid.plan import Unit
 from deepcuts.runs.grid.work import Outcome, attempt
+from deepcuts.runs.grid.worklist import Unit
 
 
 class RayExecutor:

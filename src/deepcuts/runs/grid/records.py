@@ -118,7 +118,13 @@ def _runs(store: Path) -> list[CellRecord]:
 def write_grid(store: Path, name: str, cells: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
     """Write down which cells, key and configuration, a grid consists of."""
     content = {"name": name, "cells": [{"key": key, "config": config} for key, config in cells]}
-    write_json(store / _GRIDS / f"{name}.json", content)
+    path = store / _GRIDS / f"{name}.json"
+    if not path.exists() or _keys(read_json(path)) != _keys(content):
+        write_json(path, content)
+
+
+def _keys(content: Mapping[str, Any]) -> list[str]:
+    return [cell["key"] for cell in content["cells"]]
 
 
 @dataclass(frozen=True)

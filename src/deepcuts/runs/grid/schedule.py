@@ -1,4 +1,4 @@
-"""Running a plan: which unit goes next, and what follows from how one ended."""
+"""Going through a worklist: which unit goes next, and what follows from how one ended."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from dataclasses import replace
 from typing import Protocol
 
 from deepcuts.common.store import is_finished
-from deepcuts.runs.grid.plan import Plan, Unit
 from deepcuts.runs.grid.records import CELL, Failure, forget_failure, write_failure, write_grid
 from deepcuts.runs.grid.work import Outcome
-from deepcuts.runs.stages import FINETUNE, SCORE
+from deepcuts.runs.grid.worklist import Unit, Worklist
 
 #: How often a unit is tried whose worker dies, which is nothing that the unit itself can report.
 TRIES = 3
@@ -36,18 +35,18 @@ class Executor(Protocol):
 
 
 class Progress:
-    """How far a plan is; what a table of cells shows.
+    """How far a worklist is; what a table of cells shows.
 
     Attributes:
-        plan: The plan.
+        worklist: The worklist.
         running: Keys of the units that are being done → when they were begun, in seconds of `now`.
         done: Keys of the units that are finished.
         failed: Keys of the units that failed, or need one that did.
         seconds: Kind of unit → wall time of those that were done.
     """
 
-    def __init__(self, plan: Plan, slots: int) -> None:
-        self.plan = plan
+    def __init__(self, worklist: Worklist, slots: int) -> None:
+        self.worklist = worklist
         self.slots = slots
         self.running: dict[str, float] = {}
         self.done: set[str] = set()
@@ -62,7 +61,7 @@ class Progress:
     def seconds_left(self) -> float | None:
         """Expected time to the end; None while a kind of unit is left of which none has been done."""
         total = 0.0
-        for unit in self.plan.units:
+        for unit in self.worklist.units:
             if unit.key in self.done or unit.key in self.failed:
                 continue
             if unit.kind not in self.seconds:
@@ -73,25 +72,27 @@ class Progress:
         return total / self.slots
 
 
-def run_plan(
-    plan: Plan, executor: Executor, watch: Callable[[Progress], None] = lambda progress: None
+def run_worklist(
+    worklist: Worklist, executor: Executor, watch: Callable[[Progress], None] = lambda progress: None
 ) -> Progress:
-    """Do all units of a plan, each as soon as what it needs is there and somebody is free.
+    """Do all units of a worklist, each as soon as what it needs is there and somebody is free.
 
     A unit that fails takes with it the cells that need it; their failure is written into the store, and
-    the rest goes on. After an interruption the same plan goes on where it stopped.
+    the rest goes on. After an interruption the same grid goes on where it stopped.
 
     Args:
-        plan: The plan.
+        worklist: The worklist.
         executor: Who does the units.
         watch: Called whenever something has happened, and twice a second.
     """
-    write_grid(plan.store, plan.name, [(k, c.model_dump(mode="json")) for k, c in plan.cells.items()])
-    for unit in plan.units:
+    write_grid(
+        worklist.store, worklist.name, [(k, c.model_dump(mode="json")) for k, c in worklist.cells.items()]
+    )
+    for unit in worklist.units:
         if unit.kind == CELL:
-            forget_failure(plan.store, unit.key)
-    progress = Progress(plan, executor.slots)
-    pending = {unit.key: unit for unit in plan.units}
+            forget_failure(worklist.store, unit.key)
+    progress = Progress(worklist, executor.slots)
+    pending = {unit.key: unit for unit in worklist.units}
     tries: dict[str, int] = {}
     not_before: dict[str, float] = {}
     running: dict[Future[Outcome], Unit] = {}
@@ -99,7 +100,7 @@ def run_plan(
     def fail(unit: Unit, failure: Failure) -> None:
         progress.failed.add(unit.key)
         if unit.kind == CELL:
-            write_failure(plan.store, unit.key, failure)
+            write_failure(worklist.store, unit.key, failure)
         for other in list(pending.values()):
             if unit.key in other.needs and other.key in pending:  # not gone with one in between
                 del pending[other.key]
@@ -113,7 +114,7 @@ def run_plan(
                     break
                 if unit.needs <= progress.done and not_before.get(unit.key, 0.0) <= progress.now():
                     del pending[unit.key]
-                    if _is_done(plan, unit):  # by another grid
+                    if _is_done(worklist, unit):  # by another grid
                         progress.done.add(unit.key)
                         continue
                     progress.running[unit.key] = progress.now()
@@ -134,7 +135,7 @@ def run_plan(
                     not_before[unit.key] = progress.now() + _TAKEN_AGAIN
                     pending[unit.key] = unit
                 elif outcome.failure is not None:
-                    where = "" if unit.kind == CELL else f"{_TITLES[unit.kind]}: "
+                    where = "" if unit.kind == CELL else f"{unit.title}: "
                     fail(unit, replace(outcome.failure, error=f"{where}{outcome.failure.error}"))
                 else:
                     progress.done.add(unit.key)
@@ -145,9 +146,6 @@ def run_plan(
     return progress
 
 
-_TITLES = {FINETUNE: "fine-tuning", SCORE: "scoring"}
-
-
 def _outcome(future: Future[Outcome]) -> Outcome | None:
     """How a unit ended; None if its worker died."""
     try:
@@ -156,7 +154,5 @@ def _outcome(future: Future[Outcome]) -> Outcome | None:
         return None
 
 
-def _is_done(plan: Plan, unit: Unit) -> bool:
-    if unit.scores:
-        return all(is_finished(plan.store, unit.kind, score) for score in unit.scores)
-    return is_finished(plan.store, unit.kind, unit.key)
+def _is_done(worklist: Worklist, unit: Unit) -> bool:
+    return all(is_finished(worklist.store, unit.kind, key) for key in unit.makes)

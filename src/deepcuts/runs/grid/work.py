@@ -1,4 +1,4 @@
-"""What a worker does with one unit of a grid: fine-tune, sweep, or a cell, into the store."""
+"""What a worker does with one unit of a grid: a shared step, or a cell, into the store."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from deepcuts.common.environment import environment
 from deepcuts.common.errors import DeepcutsError, StageTakenError
 from deepcuts.common.files import remove_leftovers, write_json
 from deepcuts.common.store import Store
-from deepcuts.masks.rewinding import rewind
 from deepcuts.runs import run_folder
 from deepcuts.runs.grid.jobs import Jobs
-from deepcuts.runs.grid.plan import Unit
 from deepcuts.runs.grid.records import CELL, Failure
-from deepcuts.runs.pipeline import cut_and_retrain
-from deepcuts.runs.stages import SCORE, Job, cut_identity, finetune, score_all, score_one
+from deepcuts.runs.grid.worklist import Unit, cell_identity
+from deepcuts.runs.job import Job
+from deepcuts.runs.pipeline import carry_out
+from deepcuts.runs.sharing import do_shared, shared_parts
 
 
 @dataclass(frozen=True)
@@ -68,14 +68,17 @@ def do(unit: Unit, store: Path, jobs: Jobs, *, keep_models: bool = False) -> Non
     if unit.kind == CELL:
         run_cell(job, stages, keep_model=keep_models)
         return
-    rewind(job.model, job.start)  # θ0, whatever the job did before
-    dense = finetune(job, stages)
-    if unit.kind == SCORE:
-        score_all(job, stages, dense.key, [job.with_config(config).request for config in unit.configs])
+    parts = {
+        key: part
+        for config in unit.configs
+        for part in shared_parts(job.with_config(config))
+        if (key := part.identity.key_in(store)) in unit.makes
+    }
+    do_shared(job, list(parts.values()), stages)
 
 
 def run_cell(job: Job, store: Store, *, keep_model: bool = False) -> Path:
-    """Cut, retrain and measure; the dense model and the scores are found in the store, or made.
+    """Carry out a cell's recipe; what it shares is found in the store, or made.
 
     Args:
         job: The cell's configuration, with everything loaded.
@@ -88,17 +91,13 @@ def run_cell(job: Job, store: Store, *, keep_model: bool = False) -> Path:
     Raises:
         StageTakenError: Another grid works on it.
     """
-    with store.stage(CELL, cut_identity(job), wait=False) as stage:
+    with store.stage(cell_identity(job), wait=False) as stage:
         if stage.record is None and run_folder.finished_result(stage.folder) is None:
             if job.processes.is_first:
                 remove_leftovers(stage.folder)
                 write_json(stage.folder / run_folder.CONFIG, job.config.model_dump(mode="json"))
                 write_json(stage.folder / run_folder.ENVIRONMENT, environment())
-            job.reporter.line(job.title)
-            rewind(job.model, job.start)
-            dense = finetune(job, store)
-            scored = score_one(job, store, dense.key, job.request)
-            cut_and_retrain(job, stage.folder, dense, scored, keep_model=keep_model)
+            carry_out(job, stage.folder, store, keep_model=keep_model)
         if stage.record is None and job.processes.is_first:
             stage.finish({})
         job.processes.wait()

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from deepcuts.common.options import Option
+from deepcuts.runs import legacy
 from deepcuts.runs.recipes.registry import recipe
+from deepcuts.runs.steps import Cut, Measure, Rewind, Save, Score, Step, Train
 
 REWIND = Option(
     "rewind",
@@ -24,7 +26,42 @@ OPTIONS = (
 )
 
 
-@recipe("paper", "fine-tune, score, cut, rewind, retrain", options=OPTIONS)
-def paper(job: Any) -> list[Any]:
-    """The steps of the paper."""
-    raise NotImplementedError
+@recipe("paper", "fine-tune, score, cut, rewind, retrain", options=OPTIONS, former=legacy.cell)
+def paper(job: Any) -> list[Step]:
+    """The steps of the paper: single shot."""
+    return [
+        finetune(job),
+        Score(job.request, job.config.score_batch_size, is_shared=True, former=legacy.score),
+        Cut(job.budget, job.request.strategy),
+        Measure("pruned"),
+        *retrain(job),
+    ]
+
+
+def finetune(job: Any) -> Train:
+    """θ0 → θ1, the dense model, which most recipes begin with."""
+    return Train(
+        "finetune",
+        "fine-tune",
+        "dense",
+        "fine-tuning",
+        job.config.finetuning(),
+        is_shared=True,
+        former=legacy.finetune,
+    )
+
+
+def retrain(job: Any) -> list[Step]:
+    """M ⊙ θ → M ⊙ θ2, from the values that are asked for, and the pruned model saved; most end so."""
+    source = job.config.rewind
+    training = Train(
+        "retrain",
+        "retrain",
+        "retrained",
+        "retraining",
+        job.config.retraining(),
+        note=f"from the {source} weights",
+        ways=("--rewind finetuned",) if source == "pretrained" else (),
+        former=legacy.retrain,
+    )
+    return [*([Rewind()] if source == "pretrained" else []), training, Save()]

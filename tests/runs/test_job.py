@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,17 +14,13 @@ from deepcuts.common.errors import InputError
 from deepcuts.common.processes import Processes
 from deepcuts.common.seeds import derive_seed
 from deepcuts.common.store import Store
-from deepcuts.runs import stages
-from deepcuts.runs.stages import (
-    Job,
-    cut_identity,
-    finetune,
-    prepare,
-    score_all,
-    score_identity,
-    score_one,
-    scoring_batches,
-)
+from deepcuts.runs import legacy
+from deepcuts.runs.grid.worklist import cell_identity
+from deepcuts.runs.job import Job, prepare
+from deepcuts.runs.steps import Run, Score, do_steps
+from deepcuts.runs.steps import score as scoring
+from deepcuts.runs.steps.score import batches_of, score_all
+from deepcuts.runs.steps.step import Trained, key_at_start
 from deepcuts.scoring import compiled
 from deepcuts.tasks.encoding import ScoringBatches
 
@@ -44,17 +41,32 @@ def requests(made: Job, *names: str, **changes: Any) -> list[ScoreRequest]:
     return [ScoreRequest(strategy, options) for strategy in parse(*names)]
 
 
+def finetune(made: Job, store: Store) -> Trained:
+    """The first step of its recipe."""
+    run = Run(made, store)
+    do_steps(run, made.steps[:1])
+    return run.trained["finetune"]
+
+
+def steps(made: Job, wanted: list[ScoreRequest]) -> list[Score]:
+    return [Score(request, made.config.score_batch_size, is_shared=True) for request in wanted]
+
+
+def identity(made: Job, request: ScoreRequest) -> str:
+    return steps(made, [request])[0].identity(made, "dense").key
+
+
 @pytest.fixture
 def sweeps(monkeypatch: pytest.MonkeyPatch) -> list[list[ScoreRequest]]:
     """The requests of every sweep that is made from here on."""
     made: list[list[ScoreRequest]] = []
-    original = stages.score_requests
+    original = scoring.score_requests
 
     def spy(model: Any, batches: Any, wanted: Any, **kwargs: Any) -> Any:
         made.append(list(wanted))
         return original(model, batches, wanted, **kwargs)
 
-    monkeypatch.setattr(stages, "score_requests", spy)
+    monkeypatch.setattr(scoring, "score_requests", spy)
     return made
 
 
@@ -65,11 +77,13 @@ def test_scores_of_a_stage_are_those_of_the_function_and_come_from_one_sweep(
     store = Store(tmp_path, Processes())
     dense = finetune(made, store).key
     wanted = requests(made, "LayerMagGrad", "InvertedGlobalMagGrad", "LayerSmoothGrad", "Random")
-    score_all(made, store, dense, wanted)
+    score_all(made, store, dense, steps(made, wanted))
     assert [[r.strategy.score for r in sweep] for sweep in sweeps] == [["MagGrad", "SmoothGrad", "Random"]]
     batches = ScoringBatches(made.task, 4, derive_seed(0, "scoring order"), 1000)
     for request in wanted:
-        found = score_one(made, store, dense, request).scores
+        run = Run(made, store)
+        steps(made, [request])[0].do(run, dense)
+        found = run.scored[-1].scores
         expected = score(made.model, batches, [request.strategy], seed=0, options=request.options)[
             str(request.strategy)
         ]
@@ -77,7 +91,7 @@ def test_scores_of_a_stage_are_those_of_the_function_and_come_from_one_sweep(
         for name in expected:
             assert torch.equal(found[name], expected[name])
     # What is missing is all that is done when more is wanted later.
-    score_all(made, store, dense, [*wanted, *requests(made, "GlobalGradCAM")])
+    score_all(made, store, dense, steps(made, [*wanted, *requests(made, "GlobalGradCAM")]))
     assert [str(request.strategy) for request in sweeps[-1]] == ["GlobalGradCAM"]
     assert len(sweeps) == 2
 
@@ -115,11 +129,11 @@ READ = {
 def test_only_an_option_that_a_score_reads_makes_it_anew(home: Path, name: str) -> None:
     made = job(home)
     (request,) = requests(made, name)
-    before = score_identity(made, "dense", request)
+    before = identity(made, request)
     differing = {
         option
         for option, value in CHANGES.items()
-        if score_identity(made, "dense", requests(made, name, **{option: value})[0]) != before
+        if identity(made, requests(made, name, **{option: value})[0]) != before
     }
     assert differing == READ[name]
 
@@ -127,7 +141,7 @@ def test_only_an_option_that_a_score_reads_makes_it_anew(home: Path, name: str) 
 def test_the_batch_size_of_scoring_counts_where_data_is_read(home: Path) -> None:
     first, other = job(home), job(home, score_batch_size=5)
     for name, same in {"LayerMagGrad": False, "LayerMagWeight": True, "Random": True}.items():
-        identities = [score_identity(made, "dense", requests(made, name)[0]) for made in (first, other)]
+        identities = [identity(made, requests(made, name)[0]) for made in (first, other)]
         assert (identities[0] == identities[1]) is same
 
 
@@ -141,7 +155,7 @@ def test_options_side_by_side_cost_one_sweep_and_equal_ones_are_scored_once(
         request for shift in (0.0, 1.0, 100.0) for request in requests(made, "LayerGradCAMShift", shift=shift)
     ]
     blind = [request for shift in (0.0, 1.0) for request in requests(made, "LayerMagGrad", shift=shift)]
-    score_all(made, store, dense, [*shifts, *blind])
+    score_all(made, store, dense, steps(made, [*shifts, *blind]))
     assert sweeps == [[*shifts, blind[0]]]
 
 
@@ -160,7 +174,7 @@ CUT_CHANGES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("changes", CUT_CHANGES.values(), ids=CUT_CHANGES)
 def test_a_cut_is_told_apart_by_what_it_depends_on(home: Path, changes: dict[str, Any]) -> None:
-    assert cut_identity(job(home, **changes)) != cut_identity(job(home))
+    assert cell_identity(job(home, **changes)).key != cell_identity(job(home)).key
 
 
 @pytest.mark.parametrize(
@@ -169,7 +183,7 @@ def test_a_cut_is_told_apart_by_what_it_depends_on(home: Path, changes: dict[str
     ids=str,
 )
 def test_a_cut_is_not_told_apart_by_what_it_does_not_depend_on(home: Path, changes: dict[str, Any]) -> None:
-    assert cut_identity(job(home, **changes)) == cut_identity(job(home))
+    assert cell_identity(job(home, **changes)).key == cell_identity(job(home)).key
 
 
 def test_a_reused_dense_model_is_the_same_bit_for_bit(home: Path, tmp_path: Path) -> None:
@@ -204,7 +218,7 @@ def test_batches_are_as_many_as_the_strategies_read(home: Path) -> None:
     made = job(home, score_batches=5, smooth_batches=2)
 
     def count(*names: str) -> int:
-        return len(scoring_batches(made, requests(made, *names)))
+        return len(batches_of(made, steps(made, requests(made, *names))))
 
     assert count("LayerMagGrad") == 5
     assert count("LayerSmoothGrad") == 2
@@ -247,5 +261,67 @@ def test_a_compiled_score_is_another_score_only_where_a_pass_is_compiled(
     compiled._check_compiler.cache_clear()
     plain, fast = job(home), job(home, score_compile=True)
     for name, same in {"LayerMagGrad": False, "LayerSmoothGradCAM": False, "LayerSmoothGrad": True}.items():
-        first, second = (score_identity(made, "dense", requests(made, name)[0]) for made in (plain, fast))
+        first, second = (identity(made, requests(made, name)[0]) for made in (plain, fast))
         assert (first == second) is same
+
+
+@pytest.mark.parametrize(
+    ("changes", "same"),
+    [({}, True), ({"hidden_dropout_prob": 0.5}, False), ({"hidden_act": "relu"}, False)],
+    ids=str,
+)
+def test_the_models_configuration_tells_dense_models_apart(
+    tmp_path: Path, changes: dict[str, Any], same: bool
+) -> None:
+    first = job(tmp_path)
+    path = tmp_path / "model" / "config.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, **changes, "transformers_version": "5.0.0"}))
+    other = job(tmp_path)
+    assert other.start_digest == first.start_digest
+    keys = [one.steps[0].identity(one, key_at_start(one)).key for one in (first, other)]
+    assert (keys[0] == keys[1]) is same
+    assert (cell_identity(first).key == cell_identity(other).key) is same
+
+
+@pytest.mark.parametrize(
+    ("module", "version", "same"),
+    [("torch", "2.4.7+cu1", True), ("torch", "2.5.0", False), ("transformers", "5.1.0", False)],
+)
+def test_minor_versions_tell_what_is_computed_apart(
+    home: Path, monkeypatch: pytest.MonkeyPatch, module: str, version: str, same: bool
+) -> None:
+    import transformers
+
+    made = job(home)
+    monkeypatch.setattr(torch, "__version__", "2.4.1")
+    monkeypatch.setattr(transformers, "__version__", "5.0.3")
+    (random, gradient) = requests(made, "Random", "LayerMagGrad")
+    keys = [identity(made, random), identity(made, gradient), cell_identity(made).key]
+    monkeypatch.setattr({"torch": torch, "transformers": transformers}[module], "__version__", version)
+    after = [identity(made, random), identity(made, gradient), cell_identity(made).key]
+    assert after[0] == keys[0]  # of the same dense model, random scores are the same everywhere
+    assert [one == other for one, other in zip(keys[1:], after[1:], strict=True)] == [same, same]
+
+
+def test_an_identity_leaves_out_what_is_at_its_default(home: Path) -> None:
+    content = job(home).steps[0].identity(job(home), "start").content
+    assert content["plan"] == {"epochs": 2, "learning_rate": 0.01, "batch_size": 8}
+    made = job(home, clip=0.5)
+    assert made.steps[0].identity(made, "start").content["plan"]["clip"] == 0.5
+    (request,) = requests(job(home), "LayerGradCAMShift")
+    assert steps(job(home), [request])[0].identity(job(home), "").content["options"] == {"max_batches": 1000}
+
+
+def test_a_younger_option_at_its_default_finds_what_version_0_1_made_and_another_value_does_not(
+    home: Path,
+) -> None:
+    known = job(home).steps[0].identity(job(home), "start")
+    assert known.former is not None
+    assert set(known.former["plan"]) == set(legacy._PLAN)
+    summed = job(home, accumulation=2)  # whose gradients version 0.1 added up
+    assert summed.steps[0].identity(summed, "start").former is None
+    assert cell_identity(summed).former is None
+    rounded = job(home, score_precision="bf16")
+    assert cell_identity(rounded).former is None
+    assert cell_identity(job(home, score_precision="bf16", strategy="LayerMagGrad")).former is not None

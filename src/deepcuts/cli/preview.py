@@ -1,4 +1,4 @@
-"""The plan of a run, as ``--dry-run`` prints it."""
+"""What a run would do, as ``--dry-run`` prints it."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ import typer
 from deepcuts.cli.common import print_table
 
 if TYPE_CHECKING:
-    from deepcuts.runs.stages import Job
+    from deepcuts.runs.job import Job
 
 
-def print_plan(job: Job) -> None:
+def print_preview(job: Job) -> None:
     """Print what a run would cut and how much work it would be; nothing is trained or written."""
     from deepcuts.masks.allocations import allocation_of
     from deepcuts.masks.selection import planned_counts
-    from deepcuts.runs.stages import scoring_batches
-    from deepcuts.scoring.scoring import count_passes
+    from deepcuts.runs.settings import options_read
 
     config = job.config
     strategy = job.request.strategy
@@ -37,11 +36,11 @@ def print_plan(job: Job) -> None:
         [*rows, ["all", f"{prunable:,}", f"{kept:,}"]],
     )
     left = job.total - prunable + kept
-    batches = len(scoring_batches(job, [job.request]))
-    passes = count_passes([job.request], batches)
-    finetuning, retraining = config.finetuning(), config.retraining()
-    task, count = job.task, job.processes.count
-    steps = [plan.steps(len(task.train), count) for plan in (finetuning, retraining)]
+    task = job.task
+    options = ", ".join(
+        f"{option.setting.replace('_', ' ')} {getattr(config, option.setting)}"
+        for option in options_read(strategy)
+    )
     lines = [
         f"model        {config.model}: {job.total:,} parameters, {prunable:,} prunable, "
         f"{job.total - prunable:,} protected",
@@ -49,9 +48,11 @@ def print_plan(job: Job) -> None:
         f"({task.data.source}); {task.truncated:,} rows cut to {config.max_length} tokens",
         f"cut          {strategy}, {allocation.scope} scope: {kept:,} weights kept, "
         f"density {kept / prunable:.4f}, compression {job.total / left:.3f}",
-        f"fine-tune    {finetuning.epochs} epochs, {steps[0]:,} steps at {finetuning.learning_rate:g}",
-        f"score        {batches:,} batches of {config.score_batch_size}, {passes:,} passes",
-        f"retrain      {retraining.epochs} epochs, {steps[1]:,} steps at {retraining.learning_rate:g}, "
-        f"from the {config.rewind} weights",
+        *(
+            f"{previewed[0]:<13}{previewed[1]}"
+            for step in job.steps
+            if (previewed := step.preview(job)) is not None
+        ),
+        *([f"options      {options}"] if options else []),
     ]
     typer.echo("\n".join(lines))

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from grids import GRIDS, plan_of, run_inline, write_grid_file
+from grids import GRIDS, run_inline, worklist_of, write_grid_file
 
 from deepcuts.common.errors import DeepcutsError
-from deepcuts.runs.grid.plan import Work
+from deepcuts.runs.steps import Work
 
 
 @pytest.fixture(scope="module")
@@ -18,34 +18,44 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def kinds(plan: Any) -> dict[str, int]:
+def work(finetune: int = 0, passes: int = 0, retrain: int = 0) -> Work:
+    return Work(
+        {
+            "fine-tuning, epochs": finetune,
+            "scoring, passes over a batch": passes,
+            "retraining, epochs": retrain,
+        }
+    )
+
+
+def kinds(worklist: Any) -> dict[str, int]:
     found: dict[str, int] = {}
-    for unit in plan.units:
+    for unit in worklist.units:
         found[unit.kind] = found.get(unit.kind, 0) + 1
     return found
 
 
 def test_what_cells_share_is_done_once_and_the_work_is_counted_by_hand(home: Path, tmp_path: Path) -> None:
-    plan = plan_of(home / "tiny.yaml", tmp_path)
-    assert len(plan.cells) == 5
-    assert kinds(plan) == {"finetune": 2, "score": 2, "cell": 5}
+    worklist = worklist_of(home / "tiny.yaml", tmp_path)
+    assert len(worklist.cells) == 5
+    assert kinds(worklist) == {"finetune": 2, "score": 2, "cell": 5}
     # 24 training rows in batches of 4: 6 passes for each of three cells of Cam-Cut, none for magnitude.
     # Shared: one sweep a seed.
-    assert plan.alone == Work(finetune_epochs=5, passes=18, retrain_epochs=5)
-    assert plan.shared == plan.left == Work(finetune_epochs=2, passes=12, retrain_epochs=5)
+    assert worklist.alone == work(5, 18, 5)
+    assert worklist.shared == worklist.left == work(2, 12, 5)
 
 
 def test_needs_stand_before_what_needs_them_and_the_files_order_is_kept(home: Path, tmp_path: Path) -> None:
-    plan = plan_of(home / "tiny.yaml", tmp_path)
+    worklist = worklist_of(home / "tiny.yaml", tmp_path)
     seen: set[str] = set()
-    for unit in plan.units:
+    for unit in worklist.units:
         assert unit.needs <= seen
         seen.add(unit.key)
-    assert [unit.key for unit in plan.units if unit.kind == "cell"] == list(plan.cells)
-    first = plan.units[0].configs[0]
-    assert (plan.units[0].kind, first.seed) == ("finetune", 0)
-    assert [unit.kind for unit in plan.units[:3]] == ["finetune", "score", "cell"]
-    assert [(c.strategy, c.density, c.seed) for c in plan.cells.values()][:3] == [
+    assert [unit.key for unit in worklist.units if unit.kind == "cell"] == list(worklist.cells)
+    first = worklist.units[0].configs[0]
+    assert (worklist.units[0].kind, first.seed) == ("finetune", 0)
+    assert [unit.kind for unit in worklist.units[:3]] == ["finetune", "score", "cell"]
+    assert [(c.strategy, c.density, c.seed) for c in worklist.cells.values()][:3] == [
         ("LayerGradCAMShift", 0.3, 0),
         ("LayerGradCAMShift", 0.5, 0),
         ("GlobalMagWeight", 0.3, 0),
@@ -56,7 +66,7 @@ def test_settings_that_a_cell_does_not_depend_on_make_no_other_cell(home: Path, 
     same = [{"strategy": "LayerMagWeight", "density": 0.3, "shift": [1, 2], "noise_std": [0.1, 0.2]}]
     (tmp_path / "own").mkdir()
     path = write_grid_file(tmp_path / "own", same)
-    assert len(plan_of(path, tmp_path / "store").cells) == 1
+    assert len(worklist_of(path, tmp_path / "store").cells) == 1
 
 
 CHANGES: dict[str, tuple[dict[str, Any], dict[str, int]]] = {
@@ -82,41 +92,41 @@ def stored(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_changed_setting_redoes_exactly_what_depends_on_it(
     home: Path, stored: Path, changes: dict[str, Any], expected: dict[str, int]
 ) -> None:
-    assert kinds(plan_of(write_grid_file(home, **changes), stored)) == expected
+    assert kinds(worklist_of(write_grid_file(home, **changes), stored)) == expected
     write_grid_file(home)
 
 
 def test_changed_data_redoes_everything(home: Path, stored: Path, tmp_path: Path) -> None:
     shutil.copytree(home / "model", tmp_path / "model")
     path = write_grid_file(tmp_path)
-    assert kinds(plan_of(path, stored)) == {}  # equal data from another place is the same data
+    assert kinds(worklist_of(path, stored)) == {}  # equal data from another place is the same data
     lines = (tmp_path / "train.csv").read_text().splitlines()
     (tmp_path / "changed.csv").write_text("\n".join(lines[:-1]) + "\n")
     path.write_text(path.read_text().replace("train.csv", "changed.csv"))
-    assert kinds(plan_of(path, stored)) == {"finetune": 2, "score": 2, "cell": 5}
+    assert kinds(worklist_of(path, stored)) == {"finetune": 2, "score": 2, "cell": 5}
 
 
 def test_another_code_version_of_the_stages_redoes_everything(
     home: Path, stored: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from deepcuts.runs import stages
+    from deepcuts.runs.steps import train
 
-    monkeypatch.setattr(stages, "STAGE_VERSION", stages.STAGE_VERSION + 1)
-    assert kinds(plan_of(home / "tiny.yaml", stored)) == {"finetune": 2, "score": 2, "cell": 5}
+    monkeypatch.setattr(train, "VERSION", train.VERSION + 1)
+    assert kinds(worklist_of(home / "tiny.yaml", stored)) == {"finetune": 2, "score": 2, "cell": 5}
 
 
 def test_what_is_missing_is_all_that_is_planned(home: Path, stored: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
     shutil.copytree(stored, store)
-    plan = plan_of(home / "tiny.yaml", store)
-    lost = next(key for key, config in plan.cells.items() if config.strategy == "GlobalMagWeight")
+    worklist = worklist_of(home / "tiny.yaml", store)
+    lost = next(key for key, config in worklist.cells.items() if config.strategy == "GlobalMagWeight")
     shutil.rmtree(store / f"cell-{lost}")
-    assert [unit.key for unit in plan_of(home / "tiny.yaml", store).units] == [lost]
+    assert [unit.key for unit in worklist_of(home / "tiny.yaml", store).units] == [lost]
     for folder in store.glob("score-*"):
         shutil.rmtree(folder)
-    again = plan_of(home / "tiny.yaml", store)
+    again = worklist_of(home / "tiny.yaml", store)
     assert kinds(again) == {"score": 1, "cell": 1}
-    assert again.left == Work(retrain_epochs=1)  # magnitude reads no data
+    assert again.left == work(retrain=1)  # magnitude reads no data
 
 
 @pytest.mark.parametrize(
@@ -136,5 +146,5 @@ def test_a_cell_that_can_not_be_run_is_refused_before_any_is(
 ) -> None:
     path = write_grid_file(tmp_path, [*GRIDS, grid])
     with pytest.raises(DeepcutsError, match=message):
-        plan_of(path, tmp_path / "store")
+        worklist_of(path, tmp_path / "store")
     assert not (tmp_path / "store").exists()

@@ -1,0 +1,268 @@
+"""A configuration with everything loaded that its steps need."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from deepcuts.architectures.parameters import prunable_parameters
+from deepcuts.common import tensor_file
+from deepcuts.common.errors import InputError
+from deepcuts.common.processes import Processes
+from deepcuts.common.progress import Reporter
+from deepcuts.common.seeds import derive_seed
+from deepcuts.masks.budget import Budget
+from deepcuts.masks.masks import Masks
+from deepcuts.masks.rewinding import Snapshot, snapshot
+from deepcuts.models.loading import load_for_task
+from deepcuts.runs.config import PruneConfig
+from deepcuts.runs.plateau import Plateau, find_plateau
+from deepcuts.runs.recipes import Recipe, recipe_named
+from deepcuts.runs.saving import save_and_check
+from deepcuts.runs.steps import Aim, Step
+from deepcuts.runs.steps.workpiece import Tracking
+from deepcuts.scoring.compiled import check_compilable
+from deepcuts.scoring.request import ScoreRequest
+from deepcuts.scoring.strategy import Strategy
+from deepcuts.tasks import TaskData, measure
+from deepcuts.tasks.encoding import EncodedTask, ScoringBatches, encode
+from deepcuts.training.evaluation import predict
+from deepcuts.training.plan import TrainingPlan
+from deepcuts.training.trainer import Training, train
+
+#: The fields of a configuration that decide what `prepare` loads.
+LOADED = frozenset({"model", "data", "seed", "prunable", "max_length", "trust_remote_code"})
+
+# What a model's configuration holds that changes no number, or that its tensors say already.
+_SILENT = frozenset({"transformers_version", "_name_or_path", "architectures", "dtype", "torch_dtype"})
+
+
+@dataclass
+class Job:
+    """A configuration with everything loaded that its steps need: their `Workpiece`.
+
+    Attributes:
+        config: The configuration.
+        task: The tokenised task.
+        model: The model, on its device; at θ0 when it is prepared.
+        start: θ0.
+        start_digest: Its digest.
+        config_digest: That of the model's configuration as it was then; a forward pass may write to it.
+        parameters: The prunable parameters of `model`.
+        budget: How much is kept.
+        processes: The processes that share the work.
+        reporter: Where progress is shown.
+    """
+
+    config: PruneConfig
+    task: EncodedTask
+    model: PreTrainedModel
+    start: Snapshot
+    start_digest: str
+    config_digest: str | None
+    parameters: Mapping[str, nn.Parameter]
+    budget: Budget
+    processes: Processes
+    reporter: Reporter
+
+    def with_config(self, config: PruneConfig) -> Job:
+        """The same model and task under another configuration; nothing is loaded again.
+
+        Raises:
+            InputError: It differs in what was loaded: model, task, seed, prunable parameters, lengths.
+            DeepcutsError: Scores are to be compiled, and can't be.
+        """
+        differing = config.differences(self.config.model_dump(mode="json"))
+        if others := sorted(differing.keys() & LOADED):
+            raise InputError("config", others, f"it may not differ in {', '.join(sorted(LOADED))}")
+        prunable = sum(self.sizes.values())
+        budget = config.budget(self.total, prunable)
+        budget.kept_in_all(prunable)
+        job = replace(self, config=config, budget=budget)
+        return job if self.request.compiles else job.checked()
+
+    @cached_property
+    def steps(self) -> Sequence[Step]:
+        """The steps of its recipe."""
+        return tuple(self.recipe.steps(self))
+
+    @property
+    def recipe(self) -> Recipe:
+        """Its recipe."""
+        return recipe_named(self.config.recipe)
+
+    @property
+    def title(self) -> str:
+        """What is done, in a line."""
+        prunable = sum(self.sizes.values())
+        return (
+            f"{self.config.model} on {self.task.data.task.name}: {self.request.strategy} keeps "
+            f"{self.budget.kept_in_all(prunable):,} of {prunable:,} prunable weights"
+        )
+
+    @property
+    def request(self) -> ScoreRequest:
+        """What its weights are scored by."""
+        return ScoreRequest(Strategy.parse(self.config.strategy), self.config.scoring())
+
+    def checked(self) -> Job:
+        """Itself, once it is known that its scores can be compiled, if they are to be."""
+        if self.request.compiles:
+            check_compilable(self.model, next(iter(self.batches(self.config.score_batch_size, 1))))
+        return self
+
+    @property
+    def total(self) -> int:
+        """Number of all parameters."""
+        return sum(parameter.numel() for parameter in self.model.parameters())
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Number of weights of each prunable parameter."""
+        return {name: parameter.numel() for name, parameter in self.parameters.items()}
+
+    # What its steps see of it, see `Workpiece`.
+
+    @property
+    def seed(self) -> int:
+        """Seed of everything random."""
+        return int(self.config.seed)
+
+    @property
+    def rows(self) -> int:
+        """Number of training rows."""
+        return len(self.task.train)
+
+    @property
+    def targets(self) -> Tensor:
+        """The targets of the dev rows."""
+        return torch.tensor(self.task.dev.targets)
+
+    @cached_property
+    def origin(self) -> dict[str, Any]:
+        """θ0, and what the model makes of it."""
+        output_range = self.task.data.task.output_range
+        found = {"start": self.start_digest, "config": self.config_digest}
+        return {**found, **({"output_range": list(output_range)} if output_range else {})}
+
+    @property
+    def lessons(self) -> dict[str, Any]:
+        """Digests of the rows, and the measure by which the best epoch is chosen."""
+        return {
+            "train": self.task.train.digest,
+            "dev": self.task.dev.digest,
+            "primary": self.task.data.task.primary,
+        }
+
+    @property
+    def material(self) -> dict[str, Any]:
+        """Digest of the training rows."""
+        return {"train": self.task.train.digest}
+
+    def train(
+        self,
+        plan: TrainingPlan,
+        folder: Path,
+        *,
+        masks: Masks | None,
+        aim: Aim,
+        teacher: Snapshot | None,
+        label: str,
+        tracking: Tracking | None,
+    ) -> Training:
+        """See `deepcuts.training.trainer.train`."""
+        return train(
+            self.model,
+            self.task,
+            plan,
+            folder,
+            masks=masks,
+            label=label,
+            reporter=self.reporter,
+            report_to=tracking.report_to if tracking else (),
+            logs=tracking.folder / label if tracking else None,
+        )
+
+    def predict(self) -> Tensor:
+        """See `deepcuts.training.evaluation.predict`."""
+        return predict(self.model, self.task)
+
+    def measure(self, predictions: Tensor) -> dict[str, float]:
+        """See `deepcuts.tasks.measure`."""
+        return measure(self.task.data.task, predictions.numpy(), self.task.dev.targets)
+
+    def plateau(
+        self, epochs: Sequence[Mapping[str, Any]], measures: Mapping[str, float], predictions: Tensor
+    ) -> Plateau | None:
+        """See `deepcuts.runs.plateau.find_plateau`."""
+        return find_plateau(self.task, epochs, measures, predictions.numpy())
+
+    def batches(self, size: int, limit: int | None) -> ScoringBatches:
+        """Batches of shuffled training rows; the order is the seed's."""
+        order_seed = derive_seed(self.seed, "scoring order")
+        return ScoringBatches(self.task, size, order_seed, self.rows if limit is None else limit)
+
+    def save_predictions(self, path: Path, predictions: Mapping[str, Tensor]) -> None:
+        """Write what models said of the dev rows, with the digest of those rows."""
+        tensor_file.save(path, "predictions", predictions, {"dev": self.task.dev.digest})
+
+    def save(self, folder: Path, masks: Masks) -> None:
+        """Model and tokenizer, see `deepcuts.runs.saving.save_and_check`."""
+        save_and_check(
+            self.model, self.task.tokenizer, folder, masks, trust_remote_code=self.config.trust_remote_code
+        )
+
+
+def prepare(
+    config: PruneConfig, data: TaskData, reporter: Reporter | None = None, task: EncodedTask | None = None
+) -> Job:
+    """Load everything, and check everything that can be checked before any long work.
+
+    Args:
+        config: The configuration.
+        data: The task that it names, loaded.
+        reporter: Where progress is shown, by the first process only.
+        task: The task as another job of the same model and length has tokenised it, to save doing it again.
+
+    Raises:
+        ModelError: The model can't be loaded.
+        InputError: Nothing is prunable, or the budget is out of reach.
+        DeepcutsError: Scores are to be compiled, and can't be.
+    """
+    processes = Processes.join()
+    model, tokenizer = load_for_task(
+        config.model, data.task, config.seed, trust_remote_code=config.trust_remote_code
+    )
+    parameters = prunable_parameters(model, config.prunable)
+    total, free = (sum(p.numel() for p in part) for part in (model.parameters(), parameters.values()))
+    budget = config.budget(total, free)
+    budget.kept_in_all(free)
+    task = task or encode(data, tokenizer, model, config.max_length)
+    start = snapshot(model)
+    if torch.cuda.is_available():
+        model.to(torch.device("cuda", processes.rank % torch.cuda.device_count()))
+    shown = reporter if reporter is not None and processes.is_first else Reporter()
+    digests = start.digest, config_digest(model)
+    return Job(config, task, model, start, *digests, parameters, budget, processes, shown).checked()
+
+
+def config_digest(model: nn.Module) -> str | None:
+    """Digest of a model's configuration, as far as it can change a number; None where it has none.
+
+    What is at the default of its class is left out, as `PreTrainedConfig.to_diff_dict` does.
+    """
+    config: Any = getattr(model, "config", None)
+    if not hasattr(config, "to_diff_dict"):
+        return None
+    content = {name: value for name, value in config.to_diff_dict().items() if name not in _SILENT}
+    text = json.dumps(content, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,117 @@
+"""What a run's result says: what was cut from which model, for which task, how, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from deepcuts.runs.steps import Rewind, Run, Train
+from deepcuts.scoring.scoring import count_passes
+from deepcuts.tasks import baseline
+from deepcuts.training.plan import TrainingPlan
+
+if TYPE_CHECKING:
+    from deepcuts.runs.job import Job
+
+RESULT_VERSION = 2
+
+
+def result_of(job: Job, run: Run) -> dict[str, Any]:
+    """The content of ``result.json``."""
+    task = job.task.data.task
+    return {
+        **_describe(job, run),
+        "baseline": baseline(task, job.task.data.train, job.task.data.dev),
+        **run.measures,
+        "best_epoch": {name: trained.best_epoch for name, trained in run.trained.items()},
+        "plateau": {
+            _LABELS.get(name, name): None if trained.plateau is None else trained.plateau.facts(trained.ways)
+            for name, trained in run.trained.items()
+        },
+        "seconds": {
+            **run.seconds,
+            **({"score_shared_by": run.scored[-1].shared_by} if run.scored else {}),
+        },
+        "environments": _environments(run),
+    }
+
+
+def history_of(run: Run) -> dict[str, Any]:
+    """The content of ``history.json``: every epoch of every training."""
+    return {name: trained.epochs for name, trained in run.trained.items()}
+
+
+#: Names of trainings that a result spells in another way in one place, as version 0.1 did.
+_LABELS = {"finetune": "fine-tune"}
+
+
+def _environments(run: Run) -> list[dict[str, Any]]:
+    """What the numbers were made with: each environment once, with the steps that were made in it."""
+    found: list[dict[str, Any]] = []
+    for step, environment in run.environments.items():
+        known = next((one for one in found if one["environment"] == environment), None)
+        if known is None:
+            found.append({"steps": [step], "environment": environment})
+        else:
+            known["steps"].append(step)
+    return found
+
+
+def _describe(job: Job, run: Run) -> dict[str, Any]:
+    """Facts that a run's measures need to be read."""
+    config, data, request, masks = job.config, job.task.data, job.request, run.masks
+    assert masks is not None
+    batches = int(masks.provenance["scores"]["batches"])
+    left = job.total - masks.total + masks.kept
+    return {
+        "format": RESULT_VERSION,
+        "recipe": config.recipe,
+        "strategy": config.strategy,
+        "rewind": job.config.rewind,
+        "seed": job.config.seed,
+        "model": {
+            "name": job.config.model,
+            "class": type(job.model).__name__,
+            "architecture": job.model.config.model_type,
+            "parameters": job.total,
+            "prunable": masks.total,
+            "start_digest": job.start_digest,
+        },
+        "task": {
+            "name": data.task.name,
+            "kind": data.task.kind,
+            "primary": data.task.primary,
+            "source": data.source,
+            "digest": data.digest,
+            "train_rows": len(data.train),
+            "dev_rows": len(data.dev),
+            "truncated_rows": job.task.truncated,
+        },
+        "budget": dict(masks.provenance["budget"]),
+        "kept": {
+            "weights": masks.kept,
+            "density": masks.density,
+            "parameters_left": left,
+            "compression": job.total / left,
+            "by_tensor": masks.kept_by_tensor,
+        },
+        "scoring": {
+            **asdict(request.strategy.options_read(request.options)),
+            "batch_size": config.score_batch_size,
+            "batches": batches,
+            "passes": count_passes([request], batches) * len(run.scored),
+        },
+        **{step.title.replace("-", ""): _plan(step.plan) for step in job.steps if isinstance(step, Train)},
+        # Each was checked on the way here; a run in which one does not hold ends with an error instead.
+        "invariants": {
+            "cut_weights_are_zero_after_retraining": True,
+            "cut_weights_are_zero_in_the_saved_model": run.keep_model or None,
+            "saved_model_is_the_measured_one_bit_for_bit": run.keep_model or None,
+            "kept_weights_are_as_many_as_planned": True,
+            "rewind_was_exact": any(isinstance(step, Rewind) for step in job.steps) or None,
+        },
+    }
+
+
+def _plan(plan: TrainingPlan) -> dict[str, Any]:
+    return {**asdict(plan), "betas": list(plan.betas)}  # as JSON gives it back

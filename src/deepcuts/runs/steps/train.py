@@ -1,0 +1,151 @@
+"""A training: of the dense model, or with masks held; found in a store, or done and stored."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from deepcuts.common import tensor_file
+from deepcuts.common.store import Identity, Stage
+from deepcuts.masks.masks import Masks
+from deepcuts.masks.rewinding import Snapshot, rewind, snapshot
+from deepcuts.runs.steps.step import Run, SharedStep, Trained, Work, arithmetic, said
+from deepcuts.runs.steps.workpiece import Aim, Workpiece
+from deepcuts.training.plan import TrainingPlan
+
+#: Raised when a training of the same identity would give other weights, or one's defaults have changed.
+VERSION = 4
+
+_STATE = "state.safetensors"
+_PREDICTIONS, _DEV = "predictions.safetensors", "dev"
+_CHECKPOINTS = "checkpoints"
+
+
+@dataclass(frozen=True)
+class Train(SharedStep):
+    """Train the model as it is, with a fresh optimizer, with the masks held that are on it; measure it.
+
+    Attributes:
+        kind: What it is called in a store, a result and a history, such as ``"retrain"``.
+        label: What it is called in progress, such as ``"retrain"``.
+        phase: What its model is called in a result, such as ``"retrained"``.
+        title: What it is called where work is counted, such as ``"retraining"``.
+        plan: How.
+        aim: What is minimised.
+        note: What else is said of it before it is done.
+        ways: What to try where it ends on a plateau, beside what always helps.
+        former: How version 0.1 identified it; see `deepcuts.runs.legacy`.
+    """
+
+    kind: str
+    label: str
+    phase: str
+    title: str
+    plan: TrainingPlan
+    aim: Aim = Aim()  # noqa: RUF009 frozen
+    is_shared: bool = False
+    note: str = ""
+    ways: tuple[str, ...] = ()
+    former: Callable[[Any, Masks | None], Mapping[str, Any] | None] | None = None
+
+    def identity(self, piece: Workpiece, before: str) -> Identity:
+        """Rows, measure, plan and aim, beside what the model is."""
+        return self._identity(piece, before, None)
+
+    def do(self, run: Run, before: str) -> None:
+        """Give the model its trained weights."""
+        identity = self._identity(run.piece, before, run.masks)
+        store = run.shared if self.is_shared else run.own
+        assert store is not None
+        with store.stage(identity) as stage:
+            if stage.record is None:
+                stage = self._train(run, stage)
+            else:
+                run.piece.reporter.line(f"{self.label}: reused from {stage.folder}")
+                rewind(run.piece.model, saved_state(stage.folder))
+            held, _ = tensor_file.load(stage.folder / _PREDICTIONS, "predictions")
+        record = stage.record
+        assert record is not None
+        ways = (*self.ways, *(["--warmup 0.1"] if self.plan.warmup == 0 else []))
+        trained = Trained(
+            stage.key,
+            stage.folder,
+            held[_DEV],
+            **record,
+            plateau=run.piece.plateau(record["epochs"], record["measures"], held[_DEV]),
+            ways=(*ways, "more epochs (--epochs)", "another --seed"),
+        )
+        if trained.plateau is not None and trained.plateau.at_end:
+            run.piece.reporter.line(f"{self.label}: {trained.plateau.sentence(trained.ways)}")
+        run.trained[self.kind] = trained
+        run.predictions[self.phase], run.measures[self.phase] = trained.predictions, trained.measures
+        run.seconds[self.kind] = trained.seconds
+        run.environments[self.kind] = stage.environment
+
+    def work(self, rows: int) -> Work:
+        """Its epochs."""
+        return Work({f"{self.title}, epochs": self.plan.epochs})
+
+    def preview(self, piece: Workpiece) -> tuple[str, str]:
+        """Epochs, steps and learning rate."""
+        steps = self.plan.steps(piece.rows, piece.processes.count)
+        line = f"{self.plan.epochs} epochs, {steps:,} steps at {self.plan.learning_rate:g}"
+        return self.label, line + (f", {self.note}" if self.note else "")
+
+    def _identity(self, piece: Workpiece, before: str, masks: Masks | None) -> Identity:
+        aim = {"objective": self.aim.objective, "options": dict(self.aim.options or {})}
+        content = {
+            "version": VERSION,
+            "before": before,
+            **piece.lessons,
+            "plan": not_at_default(self.plan),
+            "aim": None if self.aim == Aim() else said({**aim, "teacher": self.aim.teacher}),
+            **arithmetic(piece),
+        }
+        former = self.former(piece, masks) if self.former is not None and self.aim == Aim() else None
+        return Identity(self.kind, said(content), former)
+
+    def _train(self, run: Run, stage: Stage) -> Stage:
+        piece, checkpoints = run.piece, stage.folder / _CHECKPOINTS
+        training = piece.train(
+            self.plan,
+            checkpoints,
+            masks=run.masks,
+            aim=self.aim,
+            teacher=self._teacher(run),
+            label=self.label,
+            tracking=run.tracking,
+        )
+        predictions = piece.predict()
+        record = {
+            "epochs": training.epochs,
+            "best_epoch": training.best_epoch,
+            "seconds": training.seconds,
+            "measures": piece.measure(predictions),
+        }
+        if piece.processes.is_first:
+            piece.save_predictions(stage.folder / _PREDICTIONS, {_DEV: predictions})
+            tensor_file.save(stage.folder / _STATE, "state", snapshot(piece.model).tensors, {})
+            stage.finish(record)
+            shutil.rmtree(checkpoints, ignore_errors=True)
+        piece.processes.wait()
+        return stage.finished()
+
+    def _teacher(self, run: Run) -> Snapshot | None:
+        if self.aim.teacher is None:
+            return None
+        return saved_state(run.trained[self.aim.teacher].folder)
+
+
+def saved_state(folder: Path) -> Snapshot:
+    """The weights that a training left in its stage's folder."""
+    return Snapshot(tensor_file.load(folder / _STATE, "state")[0])
+
+
+def not_at_default(plan: TrainingPlan) -> dict[str, Any]:
+    """The fields of a plan that are not at their default, JSON-able."""
+    default = {field.name: field.default for field in fields(plan)}
+    return {name: value for name, value in asdict(plan).items() if value != default[name]}

@@ -1,0 +1,153 @@
+"""What the steps of a recipe are carried out on, as they see it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+from deepcuts.common.processes import Processes
+from deepcuts.common.progress import Reporter
+from deepcuts.masks.masks import Masks
+from deepcuts.masks.rewinding import Snapshot
+from deepcuts.runs.plateau import Plateau
+from deepcuts.training.plan import TrainingPlan
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """Where trainings are logged, beside the history that every run keeps.
+
+    Attributes:
+        report_to: Experiment trackers that Transformers knows, such as ``"tensorboard"``.
+        folder: For those that write files; one folder a training is made in it.
+    """
+
+    report_to: tuple[str, ...]
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What a training minimises.
+
+    Attributes:
+        objective: Name of the objective.
+        options: Those of its options that are not at their default.
+        teacher: Name of the earlier training whose model it learns from; None for none.
+    """
+
+    objective: str = "task"
+    options: Mapping[str, Any] | None = None
+    teacher: str | None = None
+
+
+class Batches(Protocol):
+    """Batches in their order, as often as they are asked for."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]: ...
+
+
+class Training(Protocol):
+    """What a training did, see `deepcuts.training.trainer.Training`."""
+
+    @property
+    def epochs(self) -> list[dict[str, Any]]:
+        """An entry an epoch."""
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The epoch whose weights the model has."""
+
+    @property
+    def seconds(self) -> float:
+        """Wall time."""
+
+
+class Workpiece(Protocol):
+    """A model, and ways to train, score and measure it; steps know nothing else.
+
+    `deepcuts.runs.job.Job` is one, from a configuration and a task; a user's own Trainer can be another.
+    """
+
+    @property
+    def model(self) -> nn.Module:
+        """The model, on its device; in whatever state the last step left it."""
+
+    @property
+    def start(self) -> Snapshot:
+        """θ0."""
+
+    @property
+    def parameters(self) -> Mapping[str, nn.Parameter]:
+        """The prunable parameters of the model."""
+
+    @property
+    def processes(self) -> Processes:
+        """The processes that share the work."""
+
+    @property
+    def reporter(self) -> Reporter:
+        """Where progress is shown."""
+
+    @property
+    def seed(self) -> int:
+        """Seed of noise, dropout and random scores."""
+
+    @property
+    def rows(self) -> int:
+        """How many rows it learns and is scored from."""
+
+    @property
+    def targets(self) -> Tensor:
+        """What is to be predicted for every dev row."""
+
+    @property
+    def origin(self) -> Mapping[str, Any]:
+        """What tells it apart before the first step, JSON-able: start and configuration of the model."""
+
+    @property
+    def lessons(self) -> Mapping[str, Any]:
+        """What tells its trainings apart beside their plan, JSON-able: rows to learn from, the measure."""
+
+    @property
+    def material(self) -> Mapping[str, Any]:
+        """What tells its scoring batches apart beside their size, JSON-able."""
+
+    def train(
+        self,
+        plan: TrainingPlan,
+        folder: Path,
+        *,
+        masks: Masks | None,
+        aim: Aim,
+        teacher: Snapshot | None,
+        label: str,
+        tracking: Tracking | None,
+    ) -> Training:
+        """Train the model as it is, masks held; checkpoints go into the folder, and are gone on from."""
+
+    def predict(self) -> Tensor:
+        """What the model says of the dev rows, ``(rows, outputs)`` on the CPU."""
+
+    def measure(self, predictions: Tensor) -> dict[str, float]:
+        """How good that is."""
+
+    def plateau(
+        self, epochs: Sequence[Mapping[str, Any]], measures: Mapping[str, float], predictions: Tensor
+    ) -> Plateau | None:
+        """Where a training ended no better than a constant, see `deepcuts.runs.plateau.find_plateau`."""
+
+    def batches(self, size: int, limit: int | None) -> Batches:
+        """The batches that weights are scored on, of so many rows, so many at most."""
+
+    def save_predictions(self, path: Path, predictions: Mapping[str, Tensor]) -> None:
+        """Write what models said of the dev rows, ``(rows, outputs)`` each."""
+
+    def save(self, folder: Path, masks: Masks) -> None:
+        """Write the model, read it back, and check that it is the same and has the masks' zeros."""
