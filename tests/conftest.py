@@ -1,4 +1,4 @@
-"""Settings and fixtures of all tests: one thread, examples of hypothesis that never change, a tiny BERT."""
+"""Settings and fixtures of all tests: one thread, examples of hypothesis, a tiny BERT."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ from transformers import PreTrainedModel
 from deepcuts.masks import allocations
 from deepcuts.scoring.criteria import REGISTRY
 
-# No deadline and no randomness: a slow or loaded machine must not turn a test red.
-settings.register_profile(
-    "deepcuts",
-    deadline=None,
-    derandomize=True,
-    database=None,
-    max_examples=60,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
-settings.load_profile("deepcuts")
+# No deadline: a slow or loaded machine must not turn a test red. The same examples every time, but where
+# fresh ones are asked for: DEEPCUTS_EXAMPLES=fresh.
+_CALM = {
+    "deadline": None,
+    "database": None,
+    "max_examples": 60,
+    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+}
+settings.register_profile("same", derandomize=True, **_CALM)
+settings.register_profile("fresh", derandomize=False, print_blob=True, **_CALM)
+settings.load_profile(os.environ.get("DEEPCUTS_EXAMPLES", "same"))
 torch.set_num_threads(1)
 
 # What is measured on this machine in tests stays out of the user's cache folder; subprocesses see it too.

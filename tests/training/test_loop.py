@@ -66,7 +66,7 @@ def test_a_gradient_is_clipped_at_the_same_norm(made: Job, tmp_path: Path) -> No
 DIVISIONS = [{"batch_size": 4}, {"batch_size": 2, "accumulation": 2}]
 
 PROGRAM = """
-import json, sys
+import json, os, sys
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -76,7 +76,7 @@ from safetensors.torch import save_file
 from training.watched import PLAN, undropped, watched
 torch.set_num_threads(1)
 folder, divisions = Path(sys.argv[1]), json.loads(sys.argv[2])
-made = undropped(folder)
+made = undropped(folder / os.environ["RANK"])  # written alike, but not over each other
 for number, changes in enumerate(divisions):
     found, norms, weights = watched(made, replace(PLAN, **changes), folder / str(number))
     place = f"{number}-{dist.get_rank()}"
@@ -90,7 +90,6 @@ dist.destroy_process_group()
 def test_two_processes_train_as_one_does(whole: Found, tmp_path: Path) -> None:
     """Also in the last step, whose three rows Accelerate fills up to eight."""
     (tmp_path / "program.py").write_text(PROGRAM)
-    undropped(tmp_path)
     done = launch([str(tmp_path / "program.py"), str(tmp_path), json.dumps(DIVISIONS)])
     assert done.returncode == 0, done.stderr
     for number in range(len(DIVISIONS)):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import sys
@@ -62,7 +63,12 @@ def test_a_cluster_that_can_not_hold_a_unit_is_refused(cluster: str, tmp_path: P
 
 def test_a_cluster_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("ray")
-    monkeypatch.setenv("RAY_raylet_start_wait_time_s", "1")
+    from ray._private import services
+
+    # "auto" finds any cluster on this machine, of other tests too.
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(services, "find_gcs_addresses", functools.cache(set))
+    monkeypatch.setattr(services, "find_bootstrap_address", lambda _folder: None)
     with pytest.raises(DeepcutsError, match="no Ray cluster"):
         RayExecutor(tmp_path, "auto")
 

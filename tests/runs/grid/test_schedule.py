@@ -11,10 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from grids import results, run_inline, worklist_of, write_grid_file
+from safetensors.torch import load_file
 
+from deepcuts import Masks, verify_masks
 from deepcuts.common import store as stores
 from deepcuts.common.store import Store
+from deepcuts.models.loading import load_finetuned
 from deepcuts.runs.grid import work
 from deepcuts.runs.grid.jobs import Jobs
 from deepcuts.runs.grid.local import InlineExecutor
@@ -24,6 +28,7 @@ from deepcuts.runs.grid.work import Outcome
 from deepcuts.runs.grid.worklist import Unit, cell_identity
 from deepcuts.runs.pipeline import prune
 from deepcuts.runs.steps import Train
+from deepcuts.training import predict
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +74,11 @@ def test_models_are_kept_where_they_are_asked_for(home: Path, tmp_path: Path) ->
     worklist = worklist_of(path, tmp_path)
     run_worklist(worklist, InlineExecutor(tmp_path, Jobs(), keep_models=True))
     (record,) = read_cells(tmp_path)
-    assert (record.folder / "model" / "model.safetensors").is_file()
     assert record.result["invariants"]["saved_model_is_the_measured_one_bit_for_bit"]
+    model, _ = load_finetuned(str(record.folder / "model"))
+    verify_masks(model, Masks.load(record.folder / "masks.safetensors"))
+    measured = load_file(record.folder / "predictions.safetensors")["retrained"]
+    assert torch.equal(predict(model, Jobs().job(worklist.cells[record.key]).task), measured)
 
 
 class Stop(BaseException):
