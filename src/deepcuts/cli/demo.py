@@ -103,7 +103,7 @@ def next_steps(output: Path) -> list[str]:
         "--label",
         "label",
     )
-    schedule = ("--epochs", "2+1", "--learning-rate", "1e-4", "--retrain-learning-rate", "2e-4")
+    schedule = ("--epochs", "2+2", "--learning-rate", "1e-4", "--retrain-learning-rate", "2e-4")
     return [
         "",
         "Next, predict with a pruned model:",

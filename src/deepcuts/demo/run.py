@@ -80,14 +80,15 @@ def demo_config(source: DataConfig, task: Task, row: Row, seed: int, density: fl
     settings: dict[str, Any] = {
         "rewind": "finetuned",
         "group_by_length": True,
-        "retrain_epochs": 1,
+        "retrain_epochs": 2,
         "retrain_learning_rate": 2e-4,
         "decay": "linear",
         "warmup": 0.1,
         "precision": "bf16",
         "max_length": 32,
         "score_batches": 60,
-        "smooth_batches": 12,
+        "smooth_batches": 24,
+        "paths": 5,
     }
     about = {"model": "minilm", "data": source, "strategy": row.strategy, "density": density, "seed": seed}
     return PruneConfig.make(task, **{**settings, **row.changes, **about})
