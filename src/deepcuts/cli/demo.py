@@ -15,7 +15,7 @@ import typer
 def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Where the runs go.")] = Path("demo-run"),
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
-    density: Annotated[float, typer.Option(help="Share of prunable weights to keep.")] = 0.2,
+    density: Annotated[float, typer.Option(help="Share of prunable weights to keep.")] = 0.15,
 ) -> None:
     """Prune a real pretrained MiniLM on English minimal pairs in five ways; needs no network.
 
@@ -112,7 +112,7 @@ def next_steps(output: Path) -> list[str]:
         command("report", output, "-o", output / "report"),
         "and prune a model of yours on rows of yours (these are the demo's; put your own in their place):",
         command(
-            "prune", "--model", "minilm", *files, "--max-length", 32, "--density", 0.2,
+            "prune", "--model", "minilm", *files, "--max-length", 32, "--density", 0.15,
             "--rewind", "finetuned", *schedule, "--decay", "linear", "--warmup", 0.1, "-o", output / "own",
         ),
     ]  # fmt: skip
