@@ -112,7 +112,7 @@ def _named_apart(studies: Sequence[Study]) -> list[Study]:
 def _of_study(study: Study, material: Material) -> Section:
     if not study.has_results:
         return Section(study.title, study.name, ["Not one of these cells is done yet."], [])
-    sentences = summarise(study, material.replicates(study), material.seed)
+    sentences = summarise(study, material.replicates(study))
     return Section(study.title, study.name, sentences, study_parts(study, material))
 
 

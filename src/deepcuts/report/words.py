@@ -14,10 +14,12 @@ def number(value: float, form: str = ".3f") -> str:
 
 
 def interval_text(found: Difference) -> str:
-    """The interval of a difference, such as ``"[−0.012, +0.034]"``, on one line."""
-    if found.low is None or found.high is None:
+    """The interval of a difference, such as ``"[−0.012, +0.034] over seeds and dev rows"``."""
+    if found.interval is None:
         return "no interval"
-    return f"[{number(found.low, '+.3f')},\N{NO-BREAK SPACE}{number(found.high, '+.3f')}]"
+    low, high, covers = found.interval
+    only = "" if covers == "seeds and dev rows" else " only"
+    return f"[{number(low, '+.3f')},\N{NO-BREAK SPACE}{number(high, '+.3f')}] over {covers}{only}"
 
 
 def measure_name(measure: str) -> str:

@@ -1,4 +1,4 @@
-"""Differences are paired: found again by a loop over resampled rows, and over seeds where there are three."""
+"""Differences are paired: found again by a loop over resampled rows, and Student's t over three seeds."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from stores import configure, write_cell, write_store
 from deepcuts.common.errors import MismatchError
 from deepcuts.common.files import read_json, write_json
 from deepcuts.report.analysis.differences import Difference, difference, replicate
+from deepcuts.report.analysis.intervals import Interval
 from deepcuts.report.analysis.studies import Study, find_studies
 from deepcuts.report.cells import load_cell
 from deepcuts.runs.grid.records import read_cells
@@ -44,9 +45,8 @@ def test_an_interval_is_that_of_a_loop_over_rows_written_out(tmp_path: Path, see
         (cell.strategy, cell.seed): load_file(cell.record.folder / "predictions.safetensors")
         for cell in study.done
     }
-    over_seeds = draw_counts(seeds, 100, 1)
     values = []
-    for replicate_number, counts in enumerate(draw_counts(60, 100)):
+    for counts in draw_counts(60, 100):
         drawn = np.repeat(rows, counts)
         each = []
         for seed in range(seeds):
@@ -55,11 +55,19 @@ def test_an_interval_is_that_of_a_loop_over_rows_written_out(tmp_path: Path, see
                 for one in (said["LayerMagGrad", seed], said["LayerMagWeight", seed])
             ]
             each.append(measured[0] - measured[1])
-        # Two seeds always count alike; three are drawn anew.
-        weights = over_seeds[replicate_number] if seeds == 3 else np.ones(seeds)
-        values.append(np.average(each, weights=weights))
-    assert found.value == pytest.approx(values[0])
-    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(values[1:], [0.025, 0.975])))
+        values.append(each)
+    of_rows = np.mean(values[1:], axis=1)
+    assert found.value == pytest.approx(np.mean(values[0]))
+    assert found.interval is not None
+    if seeds == 2:
+        wanted = tuple(np.quantile(of_rows, [0.025, 0.975]))
+        assert found.covers == "dev rows"
+    else:
+        over_seeds = 4.302653 * np.std(values[0], ddof=1) / 3**0.5  # t of 2 degrees of freedom, from a table
+        half = (over_seeds**2 + (1.959964 * np.std(of_rows, ddof=1)) ** 2) ** 0.5
+        wanted = (found.value - half, found.value + half)
+        assert found.covers == "seeds and dev rows"
+    assert found.interval[:2] == pytest.approx(wanted)
     assert list(found.by_seed) == list(range(seeds))
 
 
@@ -69,7 +77,7 @@ def test_pairing_makes_the_interval_of_like_models_narrow(tmp_path: Path) -> Non
     study = study_of(write_store(tmp_path, configs))
     cells = study.at("LayerMagGrad", study.densities[0])
     found = difference(cells, cells, "retrained", "pearson", replicate(study, 100))
-    assert found == Difference(0.0, 0.0, 0.0, {0: 0.0})
+    assert found == Difference(0.0, {0: 0.0}, Interval(0.0, 0.0, "dev rows"))
     assert found.within_noise
 
 
@@ -84,7 +92,20 @@ def test_only_seeds_that_both_have_are_compared(tmp_path: Path) -> None:
     assert difference(cells[0], cells[1], "pruned", "pearson", {}) is None
     without = difference(cells[0], cells[0], "pruned", "pearson", {})
     assert without is not None
-    assert without.within_noise is None
+    assert without.within_noise is None, "two seeds and no rows"
+    assert without.covers == ""
+
+
+def test_three_seeds_without_predictions_have_an_interval_over_seeds(tmp_path: Path) -> None:
+    configs = [configure("stsb", name, 0.3, seed) for name in ("LayerMagGrad", "Random") for seed in range(3)]
+    study = study_of(write_store(tmp_path, configs, predictions=False))
+    cells = [study.at(name, study.densities[0]) for name in ("LayerMagGrad", "Random")]
+    found = difference(cells[0], cells[1], "retrained", "pearson", replicate(study, 100))
+    assert found is not None
+    values = list(found.by_seed.values())
+    half = 4.302653 * np.std(values, ddof=1) / 3**0.5  # t of 2 degrees of freedom, from a table
+    assert found.interval == pytest.approx((np.mean(values) - half, np.mean(values) + half, "seeds"))
+    assert found.within_noise is False
 
 
 def test_files_that_contradict_each_other_are_refused(tmp_path: Path) -> None:

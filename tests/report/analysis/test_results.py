@@ -39,7 +39,8 @@ def test_means_deviations_and_what_is_missing(studies: list[Study]) -> None:
     other = values(cola.at("LayerMagWeight", row["density"]), "matthews")
     found = row["differences"]["LayerMagWeight"]["matthews"]
     assert found.value == pytest.approx(statistics.mean(single) - statistics.mean(other))
-    assert found.low < found.value < found.high
+    assert found.interval.low < found.value < found.interval.high
+    assert found.covers == "dev rows"
     assert by_name["LayerMagWeight", 0.05]["absent"] == {"failed": [0]}
     assert by_name["LayerMagWeight", 0.15]["absent"] == {"missing": [1]}
     assert by_name["LayerMagWeight", 0.15]["deviation"]["matthews"] is None
@@ -103,6 +104,12 @@ def test_the_summary_says_what_the_numbers_say(studies: list[Study]) -> None:
         assert sentence.startswith(
             f"Density {density:.3g}: {best} has the best mean, {means[best]:.3f} (2 seeds)"
         )
-        different = sentence.partition("Different from it beyond noise: ")[2]
+        assert "beyond noise" not in sentence, "two seeds are too few"
+        different = sentence.partition("beyond the choice of dev rows (too few seeds to say more): ")[2]
         assert "Random (control) −" in different
+        candidates = len(means)
+        assert f"chosen after the fact, as the best of {candidates}." in sentence
+        pairs = candidates * (candidates - 1) // 2 + candidates  # with one control
+        level = float(sentence.partition("Intervals are ")[2].partition("%")[0])
+        assert level == pytest.approx(100 - 5 / pairs, abs=0.05)
     assert "(one seed)" in summarise(studies[2], replicate(studies[2], 100))[1]

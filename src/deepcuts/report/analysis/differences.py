@@ -1,4 +1,4 @@
-"""Differences between strategies, with paired bootstrap intervals over the dev rows."""
+"""Differences between strategies on the same seeds and the same dev rows, with intervals."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from deepcuts.common.errors import MismatchError
+from deepcuts.report.analysis.intervals import LEVEL, Interval, interval_of_mean
 from deepcuts.report.analysis.studies import Study
 from deepcuts.report.cells import PHASES, Array, Cell, Phase
-from deepcuts.tasks.resampling import draw_counts, interval, measure_resamples
+from deepcuts.tasks import kind_named
+from deepcuts.tasks.resampling import draw_counts, measure_resamples
 
-#: From so many seeds on, they are resampled as well.
-SEEDS_TO_RESAMPLE = 3
 # Files hold single precision; a measure found from them is far nearer to the one in the result.
 _TOLERANCE = 1e-3
 
@@ -27,20 +27,23 @@ class Difference:
 
     Attributes:
         value: Mean over the seeds that both have.
-        low: Lower end of the 95% interval; None where predictions were not kept.
-        high: Upper end.
         by_seed: Seed → difference.
+        interval: Of `value`, see `deepcuts.report.analysis.intervals`; None where there is none.
     """
 
     value: float
-    low: float | None
-    high: float | None
     by_seed: Mapping[int, float]
+    interval: Interval | None
 
     @property
     def within_noise(self) -> bool | None:
-        """Whether the interval holds 0; None where there is none."""
-        return None if self.low is None or self.high is None else self.low <= 0 <= self.high
+        """Whether the interval, of whatever it covers, holds 0; None where there is none."""
+        return None if self.interval is None else self.interval.low <= 0 <= self.interval.high
+
+    @property
+    def covers(self) -> str:
+        """What the interval covers, such as ``"dev rows"``; empty where there is none."""
+        return "" if self.interval is None else self.interval.covers
 
 
 def replicate(study: Study, replicates: int, seed: int = 0) -> Replicates:
@@ -61,7 +64,8 @@ def replicate(study: Study, replicates: int, seed: int = 0) -> Replicates:
             continue
         if targets is None or counts is None:
             targets = predictions["targets"]
-            counts = draw_counts(len(targets), replicates, seed)
+            units = kind_named(study.kind).units(targets)
+            counts = draw_counts(units, replicates, seed)
         elif not np.array_equal(targets, predictions["targets"]):
             raise MismatchError(
                 f"{cell.record.folder}: its dev rows are not those of the study's other cells"
@@ -79,12 +83,19 @@ def difference(
     phase: Phase,
     measure: str,
     replicates: Replicates,
-    seed: int = 0,
+    level: float = LEVEL,
 ) -> Difference | None:
     """Compare the cells of two strategies of one study and density, seed by seed.
 
-    Each replicate measures both strategies, and all seeds, on the same resampled rows. With
-    `SEEDS_TO_RESAMPLE` shared seeds or more it draws the seeds anew as well.
+    Each replicate measures both strategies, and all seeds, on the same resampled rows.
+
+    Args:
+        first: Cells of one strategy, one a seed.
+        second: Cells of the other.
+        phase: Before or after retraining.
+        measure: What is compared.
+        replicates: What `replicate` found.
+        level: Of the interval.
 
     Returns:
         First minus second; None where no seed is shared.
@@ -98,15 +109,11 @@ def difference(
     value = float(np.mean(list(values.values())))
     keys = [((cell.record.key, phase), (other.record.key, phase)) for cell, other in pairs]
     if any(key not in replicates for pair in keys for key in pair):
-        return Difference(value, None, None, values)
+        return Difference(value, values, interval_of_mean(list(values.values()), None, level))
     # (seeds, 1 + replicates)
     differences = np.stack([replicates[one][measure] - replicates[other][measure] for one, other in keys])
-    if len(shared) >= SEEDS_TO_RESAMPLE:
-        weights = draw_counts(len(shared), differences.shape[1] - 1, seed + 1).T / len(shared)
-    else:
-        weights = np.full_like(differences, 1 / len(shared))
-    low, high = interval((differences * weights).sum(axis=0)[1:])
-    return Difference(value, low, high, values)
+    resampled = differences.mean(axis=0)[1:]
+    return Difference(value, values, interval_of_mean(list(values.values()), resampled, level))
 
 
 def _check(cell: Cell, phase: Phase, measures: Mapping[str, Array]) -> None:

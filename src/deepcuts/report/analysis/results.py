@@ -23,7 +23,7 @@ def level_of(cells: Sequence[Cell], part: str, measure: str) -> float:
 
 
 def performance_rows(
-    study: Study, phase: Phase, replicates: Replicates, references: Sequence[str], seed: int = 0
+    study: Study, phase: Phase, replicates: Replicates, references: Sequence[str]
 ) -> list[Row]:
     """Every strategy and density of a study: mean and deviation over seeds, and differences to references.
 
@@ -60,9 +60,7 @@ def performance_rows(
                     "kept": mean_kept(cells, phase),
                     "differences": {
                         reference: {
-                            name: difference(
-                                cells, study.at(reference, density), phase, name, replicates, seed
-                            )
+                            name: difference(cells, study.at(reference, density), phase, name, replicates)
                             for name in study.measures
                         }
                         for reference in references
@@ -216,7 +214,10 @@ def _flat_differences(differences: dict[str, dict[str, Difference | None]], meas
     flat: Row = {}
     for reference, by_measure in differences.items():
         found = by_measure[measure]
-        for part in ("value", "low", "high"):
-            name = f"minus {reference}" + ("" if part == "value" else f", {part} end of 95% interval")
-            flat[name] = None if found is None else getattr(found, part)
+        interval = None if found is None else found.interval
+        flat[f"minus {reference}"] = None if found is None else found.value
+        for part in ("low", "high"):
+            name = f"minus {reference}, {part} end of 95% interval"
+            flat[name] = None if interval is None else getattr(interval, part)
+        flat[f"minus {reference}, interval covers"] = None if interval is None else interval.covers
     return flat

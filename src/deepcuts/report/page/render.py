@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 
 from deepcuts.common.errors import DeepcutsError
-from deepcuts.report.analysis.differences import SEEDS_TO_RESAMPLE
+from deepcuts.report.analysis.intervals import SEEDS_NEEDED
 from deepcuts.report.page.parts import Section
 
 
@@ -42,7 +42,7 @@ def render(
         sections=sections,
         references=references,
         replicates=replicates,
-        seeds_to_resample=SEEDS_TO_RESAMPLE,
+        seeds_needed=SEEDS_NEEDED,
         style=parts["css"],
         script=parts["js"],
     )

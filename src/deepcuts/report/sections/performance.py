@@ -31,11 +31,8 @@ COMPRESSION = "compression: parameters of the whole model before / after"
 @study_part(order=10)
 def performance(study: Study, material: Material) -> list[Part]:
     """Both phases: every measure as curves, and a table with every value and the differences."""
-    references, seed = material.references, material.seed
-    rows = {
-        phase: performance_rows(study, phase, material.replicates(study), references, seed)
-        for phase in PHASES
-    }
+    references = material.references
+    rows = {phase: performance_rows(study, phase, material.replicates(study), references) for phase in PHASES}
     material.add_rows("performance", performance_table(study, rows))
     absent = absent_rows(study)
 
