@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -22,7 +23,7 @@ from deepcuts.common.progress import Reporter
 from deepcuts.common.seeds import derive_seed
 from deepcuts.masks.budget import Budget
 from deepcuts.masks.masks import Masks
-from deepcuts.masks.rewinding import Snapshot, snapshot
+from deepcuts.masks.rewinding import Snapshot, rewind, snapshot
 from deepcuts.models.loading import load_for_task
 from deepcuts.runs.config import PruneConfig
 from deepcuts.runs.plateau import Plateau, find_plateau
@@ -186,11 +187,20 @@ class Job:
             plan,
             folder,
             masks=masks,
+            objective=aim.objective,
+            objective_options=aim.options,
+            teacher=None if teacher is None else self._at(teacher),
             label=label,
             reporter=self.reporter,
             report_to=tracking.report_to if tracking else (),
             logs=tracking.folder / label if tracking else None,
         )
+
+    def _at(self, values: Snapshot) -> PreTrainedModel:
+        """Another model like this one, with other values."""
+        found = copy.deepcopy(self.model)
+        rewind(found, values)
+        return found
 
     def predict(self) -> Tensor:
         """See `deepcuts.training.evaluation.predict`."""

@@ -78,7 +78,7 @@ def cell(job: Job) -> Identity:
     """Of a whole cell of a grid."""
     scores, training = score(job, job.request), _training(job, job.config.retraining())
     scope = job.budget.scope or job.request.strategy.scope
-    if scores is None or training is None or scope not in _SCOPES or _changed(job):
+    if scores is None or training is None or scope not in _SCOPES or _is_younger(job):
         return None
     return {
         "version": _VERSION,
@@ -91,8 +91,11 @@ def cell(job: Job) -> Identity:
     }
 
 
-def _changed(job: Job) -> bool:
-    return bool(allocation_of(job.budget.scope or job.request.strategy.scope).changed(job.budget.options))
+def _is_younger(job: Job) -> bool:
+    """Whether anything is asked for beside scores and plans that version 0.1 did not know."""
+    return job.config.objective != "task" or bool(
+        allocation_of(job.budget.scope or job.request.strategy.scope).changed(job.budget.options)
+    )
 
 
 def _training(job: Job, plan: TrainingPlan) -> Identity:

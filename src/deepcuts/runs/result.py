@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from deepcuts.runs.steps import Rewind, Run, Train
+from deepcuts.runs.steps import Aim, Rewind, Run, Train
 from deepcuts.scoring.scoring import count_passes
 from deepcuts.tasks import baseline
-from deepcuts.training.plan import TrainingPlan
 
 if TYPE_CHECKING:
     from deepcuts.runs.job import Job
@@ -101,7 +100,7 @@ def _describe(job: Job, run: Run) -> dict[str, Any]:
             "batches": batches,
             "passes": count_passes([request], batches) * len(run.scored),
         },
-        **{step.title.replace("-", ""): _plan(step.plan) for step in job.steps if isinstance(step, Train)},
+        **{step.title.replace("-", ""): _training(step) for step in job.steps if isinstance(step, Train)},
         # Each was checked on the way here; a run in which one does not hold ends with an error instead.
         "invariants": {
             "cut_weights_are_zero_after_retraining": True,
@@ -113,5 +112,8 @@ def _describe(job: Job, run: Run) -> dict[str, Any]:
     }
 
 
-def _plan(plan: TrainingPlan) -> dict[str, Any]:
-    return {**asdict(plan), "betas": list(plan.betas)}  # as JSON gives it back
+def _training(step: Train) -> dict[str, Any]:
+    plan = {**asdict(step.plan), "betas": list(step.plan.betas)}  # as JSON gives it back
+    if step.aim == Aim():
+        return plan
+    return {**plan, "objective": step.aim.objective, "objective_options": dict(step.aim.options)}

@@ -10,10 +10,12 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
+from deepcuts.common import plugins
 from deepcuts.common.options import Option, options_of
 from deepcuts.masks.allocations import all_allocations, allocation_of
 from deepcuts.runs.recipes import recipe_named, recipes
 from deepcuts.scoring.strategy import Strategy
+from deepcuts.training.objectives import OBJECTIVES
 from deepcuts.training.plan import TrainingPlan
 
 ABOUT = "Options"
@@ -64,7 +66,7 @@ def panels() -> dict[str, tuple[Option, ...]]:
         (CUT, (*_cut(), *allocation_options())),
         (DATA, (_LENGTH,)),
         *((TRAINING, recipe.options) for recipe in recipes().values()),
-        (TRAINING, training_options()),
+        (TRAINING, (*training_options(), *objective_options())),
         (SCORING, (*scoring_options(), _ROWS)),
     ]
     known: dict[str, Option] = {}
@@ -89,6 +91,15 @@ def training_options() -> tuple[Option, ...]:
         replace(option, default=None) if option.setting in SCHEDULED else option
         for option in options_of(TrainingPlan)
     )
+
+
+def objective_options() -> tuple[Option, ...]:
+    """What retraining minimises, and the options of all objectives."""
+    plugins.load()
+    names = tuple(sorted(OBJECTIVES, key=lambda name: name != "task"))
+    listed = "; ".join(f"{name}: {OBJECTIVES[name].formula}" for name in names)
+    chosen = Option("objective", str, "task", f"What retraining minimises. {listed}.", choices=names)
+    return (chosen, *(option for name in names for option in OBJECTIVES[name].options))
 
 
 def options_read(strategy: Strategy) -> list[Option]:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from grids import results, run_inline, worklist_of, write_grid_file
 
-from deepcuts.runs.grid.local import ProcessExecutor, WorkerDiedError
+from deepcuts.runs.grid.local import ProcessExecutor, WorkerDiedError, _take_device, _Worker
 from deepcuts.runs.grid.schedule import run_worklist
 
 
@@ -62,6 +63,55 @@ def test_a_process_that_dies_is_told_from_a_unit_that_fails(tmp_path: Path) -> N
         with pytest.raises(WorkerDiedError):
             future.result(timeout=60)
         assert executor.submit(worklist.units[0]).result(timeout=120).failure is None
+
+
+class Told:
+    """In the process that receives it, writes down which devices are visible there."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        code = (
+            "import os, pathlib; pathlib.Path(path).write_text(os.environ.get('CUDA_VISIBLE_DEVICES', '-'))"
+        )
+        return exec, (code, {"path": str(self.path)})
+
+
+@pytest.mark.parametrize(
+    ("visible", "expected"),
+    [
+        ("2,3", ["2", "3", "2"]),
+        ("GPU-a,GPU-b,GPU-c", ["GPU-a", "GPU-b", "GPU-c"]),
+        ("5", ["5"] * 3),
+        ("", [""] * 3),
+    ],
+)
+def test_processes_divide_the_devices_that_are_visible(
+    visible: str, expected: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    workers = [_Worker(number, tmp_path, 1, False) for number in range(3)]
+    try:
+        for worker in workers:
+            worker.connection.send(Told(tmp_path / str(worker.number)))
+        for worker in workers:
+            worker.connection.recv()  # the outcome of a unit that was none
+        assert [(tmp_path / str(worker.number)).read_text() for worker in workers] == expected
+    finally:
+        for worker in workers:
+            worker.end(at_once=True)
+
+
+@pytest.mark.parametrize(("number", "expected"), [(0, "0"), (1, "1"), (2, "2"), (3, "0")])
+def test_where_nothing_is_said_they_divide_all_devices(
+    number: int, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    _take_device(number)
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == expected
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
 
 
 LONG = """

@@ -18,6 +18,8 @@ from deepcuts.runs.grid.jobs import Jobs
 from deepcuts.runs.grid.work import Outcome, attempt
 from deepcuts.runs.grid.worklist import Unit
 
+_DEVICES = "CUDA_VISIBLE_DEVICES"
+
 
 class WorkerDiedError(Exception):
     """A process ended in the middle of a unit."""
@@ -138,10 +140,9 @@ class _Worker:
 def _serve(connection: Connection, number: int, store: Path, threads: int, keep_models: bool) -> None:
     """Do the units that come down the line, until it is closed."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    _take_device(number)
     import torch
 
-    if (gpus := torch.cuda.device_count()) > 1:
-        os.environ["CUDA_VISIBLE_DEVICES"] = str(number % gpus)
     torch.set_num_threads(threads)
     quiet_libraries()
     jobs = Jobs(Reporter())
@@ -151,6 +152,23 @@ def _serve(connection: Connection, number: int, store: Path, threads: int, keep_
         except (EOFError, OSError):
             return
         connection.send(attempt(unit, store, jobs, keep_models=keep_models))
+
+
+def _take_device(number: int) -> None:
+    """Leave one CUDA device visible of those that are, a different one for each process while they last.
+
+    Args:
+        number: The process's, from 0.
+    """
+    visible = os.environ.get(_DEVICES)
+    if visible is None:
+        import torch
+
+        names = [str(index) for index in range(torch.cuda.device_count())]
+    else:
+        names = [name for name in visible.split(",") if name]
+    if len(names) > 1:
+        os.environ[_DEVICES] = names[number % len(names)]
 
 
 def _end_with_parent() -> None:

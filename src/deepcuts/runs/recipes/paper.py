@@ -7,7 +7,8 @@ from typing import Any
 from deepcuts.common.options import Option
 from deepcuts.runs import legacy
 from deepcuts.runs.recipes.registry import recipe
-from deepcuts.runs.steps import Cut, Measure, Rewind, Save, Score, Step, Train
+from deepcuts.runs.steps import Aim, Cut, Measure, Rewind, Save, Score, Step, Train
+from deepcuts.training.objectives import find_objective
 
 REWIND = Option(
     "rewind",
@@ -51,6 +52,13 @@ def finetune(job: Any) -> Train:
     )
 
 
+def aim_of(job: Any) -> Aim:
+    """What retraining minimises; a teacher is the dense model of the same run."""
+    chosen = find_objective(job.config.objective)
+    given = {option.name: getattr(job.config, option.setting) for option in chosen.options}
+    return Aim(chosen.name, chosen.changed(given), "finetune" if chosen.reads_teacher else None)
+
+
 def retrain(job: Any) -> list[Step]:
     """M ⊙ θ → M ⊙ θ2, from the values that are asked for, and the pruned model saved; most end so."""
     source = job.config.rewind
@@ -60,6 +68,7 @@ def retrain(job: Any) -> list[Step]:
         "retrained",
         "retraining",
         job.config.retraining(),
+        aim_of(job),
         note=f"from the {source} weights",
         ways=("--rewind finetuned",) if source == "pretrained" else (),
         former=legacy.retrain,

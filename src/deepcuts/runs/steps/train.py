@@ -93,10 +93,11 @@ class Train(SharedStep):
         """Epochs, steps and learning rate."""
         steps = self.plan.steps(piece.rows, piece.processes.count)
         line = f"{self.plan.epochs} epochs, {steps:,} steps at {self.plan.learning_rate:g}"
-        return self.label, line + (f", {self.note}" if self.note else "")
+        aim = f", by {self.aim.objective}" if self.aim != Aim() else ""
+        return self.label, line + (f", {self.note}" if self.note else "") + aim
 
     def _identity(self, piece: Workpiece, before: str, masks: Masks | None) -> Identity:
-        aim = {"objective": self.aim.objective, "options": dict(self.aim.options or {})}
+        aim = {"objective": self.aim.objective, "options": dict(self.aim.options) or None}
         content = {
             "version": VERSION,
             "before": before,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -41,7 +41,7 @@ class Aim:
     """
 
     objective: str = "task"
-    options: Mapping[str, Any] | None = None
+    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
     teacher: str | None = None
 
 
