@@ -14,8 +14,11 @@ from models import tiny, tiny_batches
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from deepcuts.common import plugins
 from deepcuts.masks import allocations
 from deepcuts.scoring.criteria import REGISTRY
+from deepcuts.tasks import named
+from deepcuts.tasks.kinds import registry as kinds
 
 # No deadline: a slow or loaded machine must not turn a test red. The same examples every time, but where
 # fresh ones are asked for: DEEPCUTS_EXAMPLES=fresh.
@@ -62,3 +65,12 @@ def registry() -> Iterator[None]:
     for one, entries in zip(registries, before, strict=True):
         one.clear()
         one.update(entries)
+
+
+@pytest.fixture
+def no_plugins_after(registry: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forgets the plugins that a test loads, and the tasks, kinds of task and criteria that they register."""
+    kinds.find_all()  # which loads what is there without the test
+    monkeypatch.setenv(plugins.VARIABLE, "")
+    for module, name in [(plugins, "_loaded"), (kinds, "_REGISTRY"), (named, "_REGISTRY")]:
+        monkeypatch.setattr(module, name, dict(getattr(module, name)))

@@ -52,19 +52,20 @@ def test_classes_and_scores_are_those_of_the_model(run: Path, runtime: Any) -> N
     assert [one.text for one in found] == TEXTS
     for one, logits in zip(found, expected(run, TEXTS), strict=True):
         shares = logits.softmax(-1)
-        assert one.label == model.config.id2label[int(shares.argmax())]
-        assert next(iter(one.scores)) == one.label
-        assert sum(one.scores.values()) == pytest.approx(1.0)
-        assert one.scores[one.label] == pytest.approx(float(shares.max()), abs=1e-4)
-        assert one.value is None
+        assert list(one.said) == ["label", "score", "scores"]
+        assert one.said["label"] == model.config.id2label[int(shares.argmax())]
+        assert next(iter(one.said["scores"])) == one.said["label"]
+        assert sum(one.said["scores"].values()) == pytest.approx(1.0)
+        assert one.said["score"] == one.said["scores"][one.said["label"]]
+        assert one.said["score"] == pytest.approx(float(shares.max()), abs=1e-4)
 
 
 def test_a_regression_gives_its_value(regression: Path) -> None:
     model, tokenizer = load_finetuned(str(regression))
     found = list(predict_texts(for_inference(model), tokenizer, TEXTS))
     for one, logits in zip(found, expected(regression, TEXTS), strict=True):
-        assert one.value == pytest.approx(float(logits[0]), abs=1e-4)
-        assert one.as_json() == {"text": one.text, "value": one.value}
+        assert one.said["value"] == pytest.approx(float(logits[0]), abs=1e-4)
+        assert one.as_json() == {"text": one.text, "value": one.said["value"]}
 
 
 def test_texts_are_read_a_batch_at_a_time_and_cut_to_the_models_length(run: Path) -> None:

@@ -9,8 +9,9 @@ from runs import tiny_model_folder
 from transformers.utils import logging
 
 from deepcuts.common.errors import ModelError
-from deepcuts.models import loading as models
-from deepcuts.models.loading import load_finetuned, load_for_task, resolve_model
+from deepcuts.models import names as models
+from deepcuts.models.loading import load_finetuned, load_for_task
+from deepcuts.models.names import resolve_model
 from deepcuts.tasks import named_tasks
 
 

@@ -13,14 +13,16 @@ def evaluate(
         typer.Argument(help="A run folder, a folder or Hub name of a fine-tuned model, or a packed file."),
     ],
     task: Annotated[
-        str | None, typer.Option(help="sst2, cola, stsb or minimal-pairs (default: a run's own).")
+        str | None, typer.Option(help="A task known by its name, such as sst2 (default: a run's own).")
     ] = None,
     data: Annotated[str | None, typer.Option(help="Folder with the GLUE task; else the Hub.")] = None,
     train: Annotated[str | None, typer.Option(help="Your own training file (for the baseline).")] = None,
     dev: Annotated[str | None, typer.Option(help="Your own dev file.")] = None,
     text: Annotated[list[str] | None, typer.Option(help="Column with text; repeat for a pair.")] = None,
     label: Annotated[str | None, typer.Option(help="Column to predict.")] = None,
-    kind: Annotated[str | None, typer.Option(help="classification or regression.")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="Kind of task, such as regression; else the labels decide.")
+    ] = None,
     max_length: Annotated[
         int | None, typer.Option(help="Tokens of a row at most (default: a run's own, or 128).")
     ] = None,
@@ -43,7 +45,7 @@ def evaluate(
     task_data = source.load()
     quiet_libraries()
     from deepcuts.deploy.export.source import load_pruned
-    from deepcuts.models.loading import check_fits
+    from deepcuts.models.purpose import check_fits
     from deepcuts.tasks import baseline
     from deepcuts.tasks.encoding import encode
     from deepcuts.training.evaluation import evaluate as measure

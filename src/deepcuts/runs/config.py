@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from deepcuts.common.errors import InputError
 from deepcuts.common.options import Option, form_of, options_of
@@ -19,7 +19,7 @@ from deepcuts.runs.recipes import recipe_named
 from deepcuts.runs.settings import BUDGETS, SCHEDULED, scoring_options, settings
 from deepcuts.scoring.options import ScoringOptions
 from deepcuts.scoring.strategy import Strategy
-from deepcuts.tasks import Task, TaskData, load_files, load_task
+from deepcuts.tasks import Task, TaskData, kind_named, load_files, load_task
 from deepcuts.training.plan import TrainingPlan
 
 
@@ -33,12 +33,12 @@ class DataConfig(BaseModel):
         dev: The user's own dev file.
         text: One or two columns with text.
         label: The column to predict.
-        kind: Classification or regression; None is decided by the labels.
+        kind: Name of the kind of task; None is decided by the labels.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    task: str | None = Field(default=None, description="sst2, cola, stsb or minimal-pairs.")
+    task: str | None = Field(default=None, description="A task known by its name, such as sst2.")
     data: str | None = Field(default=None, description="Folder with the GLUE task; else the Hub.")
     train: str | None = Field(
         default=None, description="Your own training file: .csv, .tsv, .jsonl, .parquet."
@@ -46,8 +46,8 @@ class DataConfig(BaseModel):
     dev: str | None = Field(default=None, description="Your own dev file.")
     text: tuple[str, ...] = Field(default=(), description="Column with text; repeat for a pair.")
     label: str | None = Field(default=None, description="Column to predict.")
-    kind: Literal["classification", "regression"] | None = Field(
-        default=None, description="classification or regression; else the labels decide."
+    kind: str | None = Field(
+        default=None, description="Kind of task, such as regression; else the labels decide."
     )
 
     @classmethod
@@ -58,6 +58,11 @@ class DataConfig(BaseModel):
             InputError: A field's value is not allowed.
         """
         return validated(cls, given)
+
+    @field_validator("kind")
+    @classmethod
+    def _known(cls, kind: str | None) -> str | None:
+        return kind if kind is None else kind_named(kind).name
 
     def load(self) -> TaskData:
         """Read and check the data.

@@ -38,11 +38,11 @@ def measure(
     """
     kind, rows = kind_of(task), len(targets)
     shapes = kind.shapes(task, rows)
-    if rows == 0 or predictions.shape not in shapes:
+    if rows == 0 or not any(_matches(predictions.shape, shape) for shape in shapes):
         raise InputError(
             "predictions",
             predictions.shape,
-            f"their shape must be {' or '.join(map(str, shapes))}, not empty",
+            f"their shape must be {' or '.join(map(str, shapes)).replace('None', 'any')}, not empty",
         )
     finite = np.isfinite(predictions).reshape(rows, -1).all(axis=1)  # (rows,)
     if not finite.all():
@@ -57,6 +57,12 @@ def measure(
         name: float(values[0])
         for name, values in kind.measure(predictions, targets, once, list(kind.measures)).items()
     }
+
+
+def _matches(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
+    return len(shape) == len(wanted) and all(
+        size in (None, found) for found, size in zip(shape, wanted, strict=True)
+    )
 
 
 def baseline(task: Task, train: Split, dev: Split) -> dict[str, float]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from deepcuts.tasks.constant import why_constant
 from deepcuts.tasks.encoding import EncodedTask
 from deepcuts.tasks.measures import baseline, measure
@@ -20,16 +18,12 @@ def measured_by(task: EncodedTask) -> Callable[[Any], dict[str, float]]:
     constant = baseline(asked, task.data.train, task.data.dev)
 
     def metrics(found: Any) -> dict[str, float]:
-        said, targets = _logits(found.predictions), found.label_ids
+        said, targets = found.predictions, found.label_ids
         measures = measure(asked, said, targets)
         why = why_constant(asked.kind, asked.primary, measures, constant, len(targets), said, targets)
         return {**measures, CONSTANT: float(why is not None)}
 
     return metrics
-
-
-def _logits(predictions: Any) -> np.ndarray:
-    return np.asarray(predictions[0] if isinstance(predictions, tuple) else predictions)
 
 
 def epochs_of(log: list[dict[str, Any]]) -> list[dict[str, Any]]:

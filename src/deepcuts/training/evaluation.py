@@ -39,34 +39,36 @@ def predict(model: nn.Module, task: EncodedTask, split: EncodedSplit | None = No
         split: The rows; by default the dev split.
 
     Returns:
-        Logits, or the regression's value, ``(rows, outputs)``, on the CPU.
+        Its predictions, ``(rows, …)``, such as logits or a regression's value, on the CPU.
     """
     device = next(model.parameters()).device
     was_training = model.training
 
-    def logits(batch: dict[str, Tensor]) -> Tensor:
-        found: Tensor = model(**{name: value.to(device) for name, value in batch.items()}).logits
+    def say(batch: dict[str, Tensor]) -> Tensor:
+        found: Tensor = task.kind.predictions(
+            model(**{name: value.to(device) for name, value in batch.items()})
+        )
         return found
 
     model.eval()
     try:
-        return predict_by(logits, task, split)
+        return predict_by(say, task, split)
     finally:
         model.train(was_training)
 
 
 def predict_by(
-    logits: Callable[[dict[str, Tensor]], Tensor], task: EncodedTask, split: EncodedSplit | None = None
+    say: Callable[[dict[str, Tensor]], Tensor], task: EncodedTask, split: EncodedSplit | None = None
 ) -> Tensor:
     """What anything that runs a model says of every row.
 
     Args:
-        logits: From a batch without labels, tensors ``(rows, tokens)`` on the CPU, to ``(rows, outputs)``.
+        say: From a batch without labels, tensors ``(rows, tokens)`` on the CPU, to predictions ``(rows, …)``.
         task: The tokenised task.
         split: The rows; by default the dev split.
 
     Returns:
-        Logits, or the regression's value, ``(rows, outputs)``, in float32 on the CPU.
+        The predictions of all rows, ``(rows, …)``, in float32 on the CPU.
     """
     rows = split if split is not None else task.dev
     # By length, so that batches hold little padding; each row's output is put back in its place.
@@ -75,5 +77,6 @@ def predict_by(
     for start in range(0, len(order), EVALUATION_ROWS):
         batch = task.collate([rows[index] for index in order[start : start + EVALUATION_ROWS]])
         batch.pop("labels")
-        found.append(logits(batch).float().cpu())
-    return torch.cat(found)[torch.tensor(order).argsort()]
+        found.append(say(batch).float().cpu())
+    joined: Tensor = task.kind.join(found)
+    return joined[torch.tensor(order).argsort()]

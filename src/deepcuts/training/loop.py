@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -29,11 +29,18 @@ class Loop(Trainer):
         objective: What is minimised.
         options: Its options' values.
         teacher: The model that it learns from, on the student's device and in evaluation mode, or None.
+        predictions: From what a model returns to what it says of the batch, as the kind of task has it.
         rest: What the Trainer takes.
     """
 
     def __init__(
-        self, *, objective: Objective, options: Mapping[str, Any], teacher: nn.Module | None, **rest: Any
+        self,
+        *,
+        objective: Objective,
+        options: Mapping[str, Any],
+        teacher: nn.Module | None,
+        predictions: Callable[[Any], Tensor],
+        **rest: Any,
     ) -> None:
         super().__init__(**rest)
         # It takes ``**kwargs`` in a model's forward for a promise to divide by the rows of all batches, and
@@ -42,6 +49,7 @@ class Loop(Trainer):
         self._objective = objective
         self._values = options
         self._teacher = teacher
+        self._predictions = predictions
         self._asked = {"output_hidden_states": True} if objective.reads_hidden_states(options) else {}
         self._weights: deque[float] = deque()
 
@@ -72,10 +80,11 @@ class Loop(Trainer):
         outputs = model(**inputs, **(self._asked if training else {}))
         loss: Tensor = outputs["loss"]
         if training:
-            loss = self._minimised(inputs, _pass_of(outputs))
+            loss = self._minimised(inputs, self._pass_of(outputs))
             weight = self._weights.popleft()
             loss = loss if weight == 1 else loss * weight
-        return (loss, outputs) if return_outputs else loss
+        # What the Trainer then gathers and hands to the measures is all but the loss.
+        return (loss, {"predictions": self._predictions(outputs)}) if return_outputs else loss
 
     def _minimised(self, inputs: Batch, student: Pass) -> Tensor:
         loss = self._objective.function(inputs, student, self._taught(inputs), self._values)
@@ -96,7 +105,12 @@ class Loop(Trainer):
         # Accelerate computes the student in this precision, and gives its outputs as float32.
         with torch.no_grad(), self.accelerator.autocast():
             outputs = self._teacher(**inputs, **self._asked)
-        return _pass_of(outputs)
+        return self._pass_of(outputs)
+
+    def _pass_of(self, outputs: Any) -> Pass:
+        states = outputs.get("hidden_states") or ()
+        said = self._predictions(outputs).float()
+        return Pass(outputs["loss"], said, tuple(state.float() for state in states))
 
     def _own_rows(self, number: int) -> int:
         """How many rows of a batch of the step are this process's own.
@@ -134,11 +148,6 @@ def _items(batch: Batch) -> int:
     if labels is not None and labels.dim() > 1 and not labels.is_floating_point():
         return int((labels != _IGNORED).sum())
     return len(batch["input_ids"])
-
-
-def _pass_of(outputs: Any) -> Pass:
-    states = outputs.get("hidden_states") or ()
-    return Pass(outputs["loss"], outputs["logits"].float(), tuple(state.float() for state in states))
 
 
 _IGNORED = -100  # PyTorch's label of what no loss is taken of

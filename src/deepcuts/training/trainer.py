@@ -111,6 +111,7 @@ def train(
             objective=aim,
             options=values,
             teacher=teacher,
+            predictions=task.kind.predictions,
             model=model,
             args=training_arguments(plan, folder, f"eval_{primary}", report_to),
             train_dataset=task.train,

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from deepcuts.deploy.bench.ways.registry import Batch, Runner
+from deepcuts.models.purpose import predictions_of
 
 Compute = Callable[[], Tensor]
 #: What does a computation again, with whatever its inputs hold then, and the tensor its result is written to.
@@ -48,8 +49,7 @@ def with_graphs(
 
 
 def _logits(model: nn.Module, inputs: dict[str, Tensor]) -> Tensor:
-    found: Tensor = model(**inputs).logits
-    return found
+    return predictions_of(model)(model(**inputs))
 
 
 def _capturer() -> Callable[[Compute], Captured]:

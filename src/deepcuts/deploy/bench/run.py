@@ -25,7 +25,7 @@ from deepcuts.deploy.bench.results import Bench, Result
 from deepcuts.deploy.bench.shape import Shape, check_turns
 from deepcuts.deploy.bench.subject import load_subject
 from deepcuts.deploy.bench.ways import REFERENCE, Batch, Runner, Setting, Way, chosen
-from deepcuts.models.loading import check_fits
+from deepcuts.models.purpose import check_fits
 from deepcuts.tasks import TaskData, measure
 from deepcuts.tasks.encoding import EncodedTask, encode
 from deepcuts.training.evaluation import predict_by

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from deepcuts.deploy.bench.ways.registry import Batch, Runner, Setting
 from deepcuts.deploy.runtime import choices_of
 from deepcuts.deploy.runtime import load as load_sparse
 from deepcuts.deploy.runtime.kernel import Precision
 from deepcuts.models.loading import load_trained
+from deepcuts.models.purpose import predictions_of
 
 
 def runner(
@@ -31,12 +32,13 @@ def runner(
         notes: See `deepcuts.deploy.bench.ways.Runner`.
         choices: Likewise.
     """
+    read = predictions_of(model)
 
     @torch.inference_mode()
     def run(batch: Batch) -> np.ndarray[Any, Any]:
         inputs = {name: torch.from_numpy(values).to(device) for name, values in batch.items()}
-        logits: Tensor = model(**inputs).logits
-        return logits.float().cpu().numpy()
+        found: np.ndarray[Any, Any] = read(model(**inputs)).float().cpu().numpy()
+        return found
 
     return Runner(run, notes, choices)
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from deepcuts.common.errors import DeepcutsError, InputError, InvariantError
 from deepcuts.common.files import write_atomically
+from deepcuts.models.purpose import predictions_of
 
 #: Largest difference from PyTorch's outputs, relative to the largest of them, that an export may show.
 TOLERANCE = 1e-4
@@ -40,17 +41,17 @@ class _Logits(nn.Module):
         super().__init__()
         self.model = model
         self.names = names
+        self.read = predictions_of(model)
 
     def forward(self, *tensors: Tensor) -> Tensor:
-        found: Tensor = self.model(**dict(zip(self.names, tensors, strict=True))).logits
-        return found
+        return self.read(self.model(**dict(zip(self.names, tensors, strict=True))))
 
 
 def save_onnx(model: Any, folder: Path, *, tokenizer: Any) -> float:
     """Save ``model.onnx`` with its config and tokenizer, and compare what ONNX Runtime computes with PyTorch.
 
     Args:
-        model: A Hugging Face model for sequence classification, in float32; a bounded head is exported too.
+        model: A Hugging Face model with its trained head, in float32; a bounded head is exported too.
         folder: Where to; an existing folder is replaced.
         tokenizer: Says which inputs the model is called with; saved beside it.
 
@@ -168,7 +169,7 @@ def _compare(model: Any, names: Sequence[str], run: Run, runtime: str) -> float:
     largest = 0.0
     for number in range(len(_SHAPES)):
         inputs = _inputs(model, names, number)
-        expected = model(**inputs).logits.numpy()
+        expected = predictions_of(model)(model(**inputs)).numpy()
         found = run({name: tensor.numpy() for name, tensor in inputs.items()})
         difference = float(np.abs(found - expected).max())
         if not difference <= TOLERANCE * max(1.0, float(np.abs(expected).max())):

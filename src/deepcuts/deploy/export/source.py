@@ -17,7 +17,8 @@ from deepcuts.common.errors import InputError
 from deepcuts.deploy.export.packed_file import is_packed, unpack
 from deepcuts.masks.holding import HeldMasks
 from deepcuts.masks.masks import Masks
-from deepcuts.models.loading import load_finetuned, resolve_model
+from deepcuts.models.loading import load_finetuned
+from deepcuts.models.names import resolve_model
 from deepcuts.models.sparse_checkpoint import is_sparse, read_sparse
 from deepcuts.runs.run_folder import MASKS, MODEL, mask_file
 

@@ -14,7 +14,7 @@ from deepcuts.deploy.runtime.conversion import check_options, fused_activations
 from deepcuts.deploy.runtime.encoder_layer import use_kernel
 from deepcuts.deploy.runtime.kernel import Precision
 from deepcuts.deploy.runtime.sparse_linear import SparseLinear
-from deepcuts.models.heads import CONFIG_KEY, bound_output
+from deepcuts.models.purpose import complete, model_class
 from deepcuts.models.sparse_checkpoint import read_sparse
 
 
@@ -44,14 +44,14 @@ def load(
         InputError: An option has a value that is not allowed.
     """
     from accelerate import init_empty_weights
-    from transformers import AutoConfig, AutoModelForSequenceClassification
+    from transformers import AutoConfig
 
     check_options(precision, dense_above)
     checkpoint = read_sparse(path)
     config = AutoConfig.from_pretrained(path, trust_remote_code=trust_remote_code)
     del config.quantization_config
     with init_empty_weights(include_buffers=False):
-        model = AutoModelForSequenceClassification.from_config(config, trust_remote_code=trust_remote_code)
+        model = model_class(config).from_config(config, trust_remote_code=trust_remote_code)
     tensors = dict(checkpoint.others)
     pruned_tensors = checkpoint.pruned
     del checkpoint  # or what the file holds in another precision would stay beside what is made of it
@@ -100,9 +100,7 @@ def load(
     left = [name for name, parameter in model.named_parameters() if parameter.is_meta]
     if left:
         raise FileFormatError(f"{path}: holds no {left[0]!r}, which the model needs")
-    bounds = getattr(model.config, CONFIG_KEY, None)
-    if bounds is not None:
-        bound_output(model, *bounds)
+    complete(model)
     ready: Any = model.eval().requires_grad_(False)
     chooser.note(ready, use_kernel(ready, precision, measure=dense_above is None))
     return ready

@@ -11,7 +11,6 @@ from deepcuts.common.errors import MismatchError
 from deepcuts.report.analysis.intervals import LEVEL, Interval, interval_of_mean
 from deepcuts.report.analysis.studies import Study
 from deepcuts.report.cells import PHASES, Array, Cell, Phase
-from deepcuts.tasks import kind_named
 from deepcuts.tasks.resampling import draw_counts, measure_resamples
 
 # Files hold single precision; a measure found from them is far nearer to the one in the result.
@@ -64,14 +63,13 @@ def replicate(study: Study, replicates: int, seed: int = 0) -> Replicates:
             continue
         if targets is None or counts is None:
             targets = predictions["targets"]
-            units = kind_named(study.kind).units(targets)
-            counts = draw_counts(units, replicates, seed)
+            counts = draw_counts(study.kind.units(targets), replicates, seed)
         elif not np.array_equal(targets, predictions["targets"]):
             raise MismatchError(
                 f"{cell.record.folder}: its dev rows are not those of the study's other cells"
             )
         for phase in PHASES:
-            measures = measure_resamples(study.kind, predictions[phase], targets, counts, study.measures)
+            measures = measure_resamples(study.kind.name, predictions[phase], targets, counts, study.measures)
             _check(cell, phase, measures)
             found[cell.record.key, phase] = measures
     return found

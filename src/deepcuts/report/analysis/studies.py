@@ -10,12 +10,10 @@ from typing import Any, TypeVar
 
 from deepcuts.report.cells import Cell, seeds_of, strategy_order
 from deepcuts.runs.settings import settings
+from deepcuts.tasks import TaskKind, kind_named
 
 Row = dict[str, Any]
 _T = TypeVar("_T")
-
-#: Measures that are drawn, if a task has them, beside the one that it is judged by.
-SHOWN = ("accuracy", "matthews", "pearson", "spearman", "mse")
 
 
 @dataclass(frozen=True)
@@ -72,9 +70,9 @@ class Study:
         return any(cell.result is not None for cell in (*self.usual, *self.variants))
 
     @property
-    def kind(self) -> Any:
-        """Classification or regression."""
-        return self.any_done.found["task"]["kind"]
+    def kind(self) -> TaskKind:
+        """The task's kind."""
+        return kind_named(self.any_done.found["task"]["kind"])
 
     @property
     def primary(self) -> str:
@@ -85,7 +83,10 @@ class Study:
     def measures(self) -> list[str]:
         """The measures that are drawn, the primary one first."""
         known = self.any_done.found["retrained"]
-        return [self.primary, *(name for name in SHOWN if name in known and name != self.primary)]
+        every = self.kind.measures
+        drawn = [name for name, measure in every.items() if measure.is_drawn and name in known]
+        drawn.sort(key=lambda name: every[name].lower_is_better)  # errors last
+        return [self.primary, *(name for name in drawn if name != self.primary)]
 
     @property
     def strategies(self) -> list[str]:

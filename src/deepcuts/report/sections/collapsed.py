@@ -9,7 +9,6 @@ from deepcuts.report.analysis.studies import Row, Study
 from deepcuts.report.page.parts import Part
 from deepcuts.report.page.tables import NOTHING, Entry, Table
 from deepcuts.report.sections.registry import Material, study_part
-from deepcuts.tasks import kind_named
 from deepcuts.tasks.kinds.kind import NEAR_CONSTANT
 
 
@@ -38,7 +37,7 @@ def collapsed(study: Study, material: Material) -> list[Part]:
             [collapse_table(rows, study.densities)],
             f"A retrained run counts as good as constant if its {study.primary} is above a constant's by no "
             f"more than chance brings (two standard errors, at least {NEAR_CONSTANT})"
-            + (f", or if {signs}" if (signs := kind_named(study.kind).constant_signs) else "")
+            + (f", or if {signs}" if (signs := study.kind.constant_signs) else "")
             + ". It lies on a plateau that it left too late, or that its cut left no way off. What to try: "
             "rewinding to the fine-tuned values (rewind: finetuned), warm-up, more epochs, another seed.",
         )

@@ -23,7 +23,6 @@ from deepcuts.report.words import (
     measure_title,
     number,
 )
-from deepcuts.tasks import kind_named
 
 COMPRESSION = "compression: parameters of the whole model before / after"
 
@@ -124,7 +123,7 @@ def _figure(study: Study, gallery: Gallery, phase: Phase, measure: str, axis: st
         series.append(Series(strategy, points, gallery.styles[strategy]))
     levels = [
         Level(f"dense model ({_seeds(study)})", level_of(study.done, "dense", measure), "-"),
-        Level(kind_named(study.kind).constant_title, level_of(study.done, "baseline", measure), "--"),
+        Level(study.kind.constant_title, level_of(study.done, "baseline", measure), "--"),
     ]
     figure = draw_curves(
         series,

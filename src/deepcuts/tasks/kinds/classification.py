@@ -27,7 +27,7 @@ class Classification(TaskKind):
     measures: ClassVar = {
         "accuracy": Measure("accuracy, 0 to 1", is_share=True),
         "matthews": Measure("Matthews correlation, -1 to 1"),
-        "f1": Measure("F1 (second class of two, else macro average), 0 to 1", is_share=True),
+        "f1": Measure("F1 (second class of two, else macro average), 0 to 1", is_share=True, is_drawn=False),
     }
     primary = "accuracy"
     constant_title = "majority class"
@@ -104,7 +104,7 @@ class Classification(TaskKind):
             found.append({"label": label, "score": ordered[label], "scores": ordered})
         return found
 
-    def shapes(self, task: Task, rows: int) -> list[tuple[int, ...]]:
+    def shapes(self, task: Task, rows: int) -> list[tuple[int | None, ...]]:
         """Logits."""
         return [(rows, len(task.labels))]
 

@@ -28,11 +28,13 @@ class Measure:
         title: Its name with range or unit, such as ``"accuracy, 0 to 1"``.
         lower_is_better: Whether it is to be small.
         is_share: Whether it is a share of rows, whose error by chance is a binomial's; else a correlation's.
+        is_drawn: Whether a report shows it beside the primary one.
     """
 
     title: str
     lower_is_better: bool = False
     is_share: bool = False
+    is_drawn: bool = True
 
     def chance(self, constant: float, rows: int) -> float:
         """How far above a constant's it may lie by chance: two standard errors, at least `NEAR_CONSTANT`.
@@ -221,6 +223,20 @@ class TaskKind(ABC):
         """What the model says of a batch, from what it returns: a tensor ``(rows, …)``."""
         return output.logits
 
+    def join(self, parts: Sequence[Any]) -> Any:
+        """The predictions of several batches as one tensor, padded where they differ in size."""
+        import torch
+        from torch.nn.functional import pad
+
+        sizes = [max(lengths) for lengths in zip(*(part.shape[1:] for part in parts), strict=True)]
+
+        def padded(part: Any) -> Any:
+            lacking = [size - has for size, has in zip(sizes, part.shape[1:], strict=True)]
+            # From the last dimension to the first: how much is put before, and how much after.
+            return pad(part, [amount for after in lacking[::-1] for amount in (0, after)], value=PADDING)
+
+        return torch.cat([padded(part) for part in parts])
+
     @abstractmethod
     def tell(self, predictions: Any, config: Any) -> list[dict[str, Any]]:
         """What a person is told of a batch's predictions: for each row what stands in JSON beside its text.
@@ -237,8 +253,8 @@ class TaskKind(ABC):
         return len(targets)
 
     @abstractmethod
-    def shapes(self, task: Task, rows: int) -> list[tuple[int, ...]]:
-        """The shapes that predictions of so many rows may have."""
+    def shapes(self, task: Task, rows: int) -> list[tuple[int | None, ...]]:
+        """The shapes that predictions of so many rows may have; None stands for any number."""
 
     @abstractmethod
     def measure(

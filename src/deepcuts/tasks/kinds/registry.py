@@ -12,6 +12,7 @@ from deepcuts.common.errors import InputError
 
 # Of `deepcuts.tasks.kinds.kind.TaskKind`, which stands above this: it speaks of tasks, and a task asks here.
 _REGISTRY: dict[str, Any] = {}
+_own_are_found = False
 _Kind = TypeVar("_Kind")
 
 
@@ -50,6 +51,10 @@ def find_all() -> list[Any]:
 
 
 def _find_own() -> None:
+    global _own_are_found
+    if _own_are_found:
+        return
     # Found rather than listed: a list is what a new file gets forgotten in. Sorted, for an order everywhere.
     for module in sorted(pkgutil.iter_modules([str(Path(__file__).parent)]), key=lambda found: found.name):
         importlib.import_module(f"deepcuts.tasks.kinds.{module.name}")
+    _own_are_found = True

@@ -27,7 +27,7 @@ class Regression(TaskKind):
     title = "a number"
     measures: ClassVar = {
         "mse": Measure("mean squared error, squared units of the label", lower_is_better=True),
-        "mae": Measure("mean absolute error, units of the label", lower_is_better=True),
+        "mae": Measure("mean absolute error, units of the label", lower_is_better=True, is_drawn=False),
         "pearson": Measure("Pearson correlation, -1 to 1"),
         "spearman": Measure("Spearman correlation, -1 to 1"),
     }
@@ -84,7 +84,7 @@ class Regression(TaskKind):
         """The number."""
         return [{"value": value} for value in predictions[:, 0].tolist()]
 
-    def shapes(self, task: Task, rows: int) -> list[tuple[int, ...]]:
+    def shapes(self, task: Task, rows: int) -> list[tuple[int | None, ...]]:
         """A number a row."""
         return [(rows,), (rows, 1)]
 
