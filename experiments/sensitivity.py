@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import csv
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -31,7 +30,7 @@ def main(
     for path in sorted(store.glob("score-*/stage.json")):
         identity = read_json(path.parent / "identity.json")
         # Options at their default may be left out of an identity.
-        options = {**asdict(ScoringOptions()), **identity["options"]}
+        options = {**ScoringOptions().as_dict(), **identity["options"]}
         name = identity["score"]
         if "Shift" in name:
             name += f", λ {options['shift']:g}"

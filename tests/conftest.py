@@ -16,7 +16,7 @@ from transformers import PreTrainedModel
 
 from deepcuts.common import plugins
 from deepcuts.masks import allocations
-from deepcuts.scoring.criteria import REGISTRY
+from deepcuts.scoring import criteria, gradients, options, statistics
 from deepcuts.tasks import named
 from deepcuts.tasks.kinds import registry as kinds
 
@@ -58,8 +58,14 @@ def batches(bert: PreTrainedModel) -> list[dict[str, Tensor]]:
 
 @pytest.fixture
 def registry() -> Iterator[None]:
-    """Forgets the criteria and allocations that a test registers."""
-    registries: list[dict[str, Any]] = [REGISTRY, allocations.REGISTRY]
+    """Forgets the choices of scoring, their options and the allocations that a test registers."""
+    registries: list[dict[str, Any]] = [
+        criteria.REGISTRY,
+        gradients.REGISTRY,
+        statistics.REGISTRY,
+        options._DECLARED,
+        allocations.REGISTRY,
+    ]
     before = [dict(one) for one in registries]
     yield
     for one, entries in zip(registries, before, strict=True):

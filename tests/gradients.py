@@ -7,14 +7,16 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from deepcuts import ScoringOptions
-from deepcuts.scoring.passes import Batch, LossFunction, own_gradients, stream_gradients
-from deepcuts.scoring.smoothing import stream_smooth_gradients
+from deepcuts.scoring.gradient_passes import GradientPasses
+from deepcuts.scoring.gradients import REGISTRY
+from deepcuts.scoring.passes import Batch, Gradients, LossFunction
 
 
 def gradients(loss: Tensor, parameters: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
-    with own_gradients(parameters):
-        stream_gradients(loss, parameters, found.__setitem__)
+    ours = Gradients(parameters)
+    with ours.own():
+        ours.stream(loss, lambda name, value, is_there: found.update({name: value}))
     assert found.keys() == parameters.keys()
     return found
 
@@ -26,9 +28,20 @@ def smooth_gradients(
     loss_fn: LossFunction,
     options: ScoringOptions,
     seed: int,
+    together: int = 1,
+    gradient: str = "Smooth",
 ) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
-    with own_gradients(parameters):
-        stream_smooth_gradients(model, batch, parameters, loss_fn, options, seed, found.__setitem__)
+    passes = GradientPasses(model, parameters, stacked=False)
+    passes.together = together
+    passes.run(
+        REGISTRY[gradient],
+        options,
+        batch,
+        loss_fn,
+        seed,
+        lambda name, value, is_there: found.update({name: value}),
+    )
+    assert passes.together == together
     assert found.keys() == parameters.keys()
     return found

@@ -212,9 +212,7 @@ def _describe(config: Mapping[str, Any], task: Task, masks: MaskBits, rows: int)
     strategy = Strategy.parse(made.strategy)
     prunable = sum(mask.weights for mask in masks.values())
     kept = sum(mask.kept for mask in masks.values())
-    batches = (
-        0 if not strategy.formula.needs else made.smooth_batches if strategy.smooth else made.score_batches
-    )
+    batches = strategy.limit(made.scoring()) or 0
     total = prunable + TOTAL
     return {
         "format": 2,
@@ -254,10 +252,10 @@ def _describe(config: Mapping[str, Any], task: Task, masks: MaskBits, rows: int)
             "by_tensor": {name: mask.kept for name, mask in masks.items()},
         },
         "scoring": {
-            **asdict(strategy.options_read(made.scoring())),
+            **strategy.options_read(made.scoring()).as_dict(),
             "batch_size": made.score_batch_size,
             "batches": batches,
-            "passes": batches * (made.paths if strategy.smooth else 1),
+            "passes": batches * strategy.passes(made.scoring()),
         },
         "finetuning": {**asdict(made.finetuning()), "betas": list(made.betas)},
         "retraining": {**asdict(made.retraining()), "betas": list(made.betas)},

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from deepcuts.architectures.parameters import protected_parameters as protected_parameters
     from deepcuts.architectures.parameters import prunable_parameters as prunable_parameters
     from deepcuts.common.errors import DeepcutsError as DeepcutsError
+    from deepcuts.common.options import Option as Option
     from deepcuts.deploy.export.source import load_pruned as load_pruned
     from deepcuts.masks.allocations import Allocation as Allocation
     from deepcuts.masks.allocations import allocation as allocation
@@ -27,12 +28,18 @@ if TYPE_CHECKING:
     from deepcuts.masks.rewinding import snapshot as snapshot
     from deepcuts.masks.selection import select as select
     from deepcuts.scoring.criteria import criterion as criterion
+    from deepcuts.scoring.gradients import Passes as Passes
+    from deepcuts.scoring.gradients import gradient as gradient
     from deepcuts.scoring.options import ScoringOptions as ScoringOptions
     from deepcuts.scoring.param_stats import ParamStats as ParamStats
-    from deepcuts.scoring.request import ScoreRequest as ScoreRequest
     from deepcuts.scoring.scores import Scores as Scores
     from deepcuts.scoring.scoring import score as score
     from deepcuts.scoring.scoring import score_requests as score_requests
+    from deepcuts.scoring.statistics import Call as Call
+    from deepcuts.scoring.statistics import GradientStatistic as GradientStatistic
+    from deepcuts.scoring.statistics import LayerStatistic as LayerStatistic
+    from deepcuts.scoring.statistics import statistic as statistic
+    from deepcuts.scoring.strategy import ScoreRequest as ScoreRequest
     from deepcuts.scoring.strategy import Strategy as Strategy
     from deepcuts.scoring.strategy import strategy_names as strategy_names
     from deepcuts.training.objectives import objective as objective
@@ -40,16 +47,22 @@ if TYPE_CHECKING:
 _HOMES = {
     "Allocation": "masks.allocations",
     "Budget": "masks.budget",
+    "Call": "scoring.statistics",
     "DeepcutsError": "common.errors",
+    "GradientStatistic": "scoring.statistics",
+    "LayerStatistic": "scoring.statistics",
     "Masks": "masks.masks",
+    "Option": "common.options",
     "ParamStats": "scoring.param_stats",
-    "ScoreRequest": "scoring.request",
+    "Passes": "scoring.gradients",
+    "ScoreRequest": "scoring.strategy",
     "Scores": "scoring.scores",
     "ScoringOptions": "scoring.options",
     "Strategy": "scoring.strategy",
     "allocation": "masks.allocations",
     "apply_masks": "masks.holding",
     "criterion": "scoring.criteria",
+    "gradient": "scoring.gradients",
     "load_pruned": "deploy.export.source",
     "masked": "masks.holding",
     "objective": "training.objectives",
@@ -60,6 +73,7 @@ _HOMES = {
     "score_requests": "scoring.scoring",
     "select": "masks.selection",
     "snapshot": "masks.rewinding",
+    "statistic": "scoring.statistics",
     "strategy_names": "scoring.strategy",
     "verify_masks": "masks.holding",
 }

@@ -273,8 +273,21 @@ def test_linear_layers_are_the_owners_of_the_named_parameters() -> None:
     model = own_model()
     layer = model["encoder"].layers[0].linear1
     assert linear_layers(model, ["encoder.layers.0.linear1.weight", "encoder.layers.0.linear1.bias"]) == {
-        "encoder.layers.0.linear1.weight": layer,
-        "encoder.layers.0.linear1.bias": layer,
+        "encoder.layers.0.linear1.weight": [layer],
+        "encoder.layers.0.linear1.bias": [layer],
     }
     with pytest.raises(InputError, match=r"in_proj_weight.*not of MultiheadAttention"):
         linear_layers(model, ["encoder.layers.0.self_attn.in_proj_weight"])
+
+
+def test_a_parameter_that_layers_share_belongs_to_all_of_them() -> None:
+    model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3), nn.Linear(3, 1))
+    model[1].weight = model[0].weight
+    assert linear_layers(model, ["0.weight", "0.bias"]) == {
+        "0.weight": [model[0], model[1]],
+        "0.bias": [model[0]],
+    }
+    tied = nn.ModuleDict({"table": nn.Embedding(3, 3), "out": nn.Linear(3, 3)})
+    tied["out"].weight = tied["table"].weight
+    with pytest.raises(InputError, match=r"table\.weight.*not of Embedding"):
+        linear_layers(tied, ["table.weight"])

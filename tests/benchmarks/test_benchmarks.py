@@ -22,8 +22,8 @@ from deepcuts import Budget, ScoringOptions, Strategy, prunable_parameters, scor
 from deepcuts.common.seeds import derive_seed
 from deepcuts.scoring import compiled
 from deepcuts.scoring.criteria import REGISTRY
+from deepcuts.scoring.noise import noisy_linear_layers
 from deepcuts.scoring.scores import Scores
-from deepcuts.scoring.smoothing import noisy_linear_layers
 from deepcuts.scoring.strategy import strategy_names
 
 
@@ -114,9 +114,9 @@ def test_speeds_are_measured_of_every_case(tiny_shapes: None, monkeypatch: pytes
 
 
 def test_every_score_of_one_pass_is_in_the_case_of_all() -> None:
-    smooth = {criterion.smooth_name for criterion in REGISTRY.values()}
-    names = {str(Strategy.parse(name)) for name in strategy_names() if name.startswith("Layer")}
-    assert set(scoring.CASES[scoring.ALL]) == {name for name in names if name[5:] not in smooth} | {"Random"}
+    strategies = [Strategy.parse(name) for name in strategy_names()]
+    plain = {str(one) for one in strategies if not one.gradient and one.scope == "tensor"}
+    assert set(scoring.CASES[scoring.ALL]) == plain
 
 
 def test_ways_of_training_differ_only_in_what_is_cut(tiny_shapes: None) -> None:

@@ -13,7 +13,7 @@ from deepcuts.architectures.parameters import ARCHITECTURES
 from deepcuts.common.errors import ModelError
 from deepcuts.models.heads import bound_output, output_layer
 from deepcuts.models.loading import load_finetuned, load_for_task
-from deepcuts.scoring.smoothing import noisy_linear_layers
+from deepcuts.scoring.noise import noisy_linear_layers
 from deepcuts.tasks import named_tasks
 
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +36,7 @@ def parse(*names: str) -> list[Strategy]:
 
 
 def requests(made: Job, *names: str, **changes: Any) -> list[ScoreRequest]:
-    options = replace(made.config.scoring(), **changes)
+    options = made.config.scoring().replace(**changes)
     return [ScoreRequest(strategy, options) for strategy in parse(*names)]
 
 

@@ -18,7 +18,7 @@ from deepcuts.common.errors import InputError, ScoringError
 from deepcuts.models.heads import bound_output
 from deepcuts.scoring import compiled
 from deepcuts.scoring.compiled import check_compilable
-from deepcuts.scoring.request import ScoreRequest
+from deepcuts.scoring.strategy import ScoreRequest
 
 EVERY = ["LayerMagGrad", "LayerGradCAM", "LayerGradCAMShift", "LayerSmoothGrad", "LayerSmoothGradCAM"]
 PAIR = {"plain": ScoringOptions(paths=2), "compiled": ScoringOptions(paths=2, compile=True)}

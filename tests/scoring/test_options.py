@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import FrozenInstanceError, asdict
+from dataclasses import FrozenInstanceError
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ from deepcuts.common.errors import InputError
 
 
 def test_defaults_are_those_of_the_method() -> None:
-    assert asdict(ScoringOptions()) == {
+    assert ScoringOptions().as_dict() == {
         "shift": 10.0,
         "noise_std": 0.1,
         "paths": 10,

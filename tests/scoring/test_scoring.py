@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -489,20 +488,29 @@ def test_frozen_protected_parameters_do_not_matter(bert: PreTrainedModel, batche
     assert close(score(bert, batches, ["LayerGradCAM"])["LayerGradCAM"], expected)
 
 
-def test_an_unused_parameter_scores_zero_by_gradient() -> None:
+def test_a_parameter_that_no_loss_depends_on_is_refused_by_name() -> None:
     model = nn.ModuleDict({"used": nn.Linear(2, 2), "unused": nn.Linear(2, 2)})
-    names = ["used.weight", "unused.weight"]
+    names = ["used.weight", "unused.weight", "unused.bias"]
 
-    def loss(model: nn.Module, batch: Mapping[str, Any]) -> Tensor:
+    def never(model: nn.Module, batch: Mapping[str, Any]) -> Tensor:
+        model["unused"](batch["x"])
         return model["used"](batch["x"]).sum()
 
-    batches = [{"x": torch.ones(1, 2)}]
-    for name in ("LayerMagGrad", "LayerSmoothGrad"):
-        found = score(model, batches, [name], loss_fn=loss, prunable=names)[name]
-        assert found["used.weight"].min() > 0
-        assert torch.equal(found["unused.weight"], torch.zeros(2, 2))
+    def at_times(model: nn.Module, batch: Mapping[str, Any]) -> Tensor:
+        loss = never(model, batch)
+        return loss + model["unused"](batch["x"]).sum() if batch["y"] else loss
+
+    batches = [{"x": torch.ones(1, 2), "y": torch.tensor(float(y))} for y in (0, 1)]
+    for name in ("LayerMagGrad", "LayerSmoothGradCAM"):
+        with pytest.raises(ScoringError, match=r"depends on 'unused\.weight' and 1 more.*left out"):
+            score(model, batches, [name], loss_fn=never, prunable=names)
+        found = score(model, batches, [name], loss_fn=at_times, prunable=names)[name]
+        assert found["unused.weight"].max() > 0
+    assert score(model, batches, ["LayerMagWeight"], loss_fn=never, prunable=names)
+    with pytest.raises(ScoringError, match="the loss depends on no prunable parameter"):
+        score(model, batches, ["LayerMagGrad"], loss_fn=lambda m, b: b["x"].sum(), prunable=names)
     with pytest.raises(ScoringError, match="took no part"):
-        score(model, batches, ["LayerGradCAM"], loss_fn=loss, prunable=names)
+        score(model, batches, ["LayerGradCAM"], loss_fn=lambda m, b: m["used"](b["x"]).sum(), prunable=names)
 
 
 def test_patterns_choose_what_is_scored(bert: PreTrainedModel, batches: Batches) -> None:
@@ -677,7 +685,7 @@ def test_provenance_says_what_the_scores_were_made_from(bert: PreTrainedModel, b
         scores = found[name]
         assert scores.provenance == {
             "strategy": name,
-            "options": asdict(Strategy.parse(name).options_read(options)),
+            "options": Strategy.parse(name).options_read(options).as_dict(),
             "batches": counts[0],
             "examples": counts[1],
             "seed": 17,

@@ -14,9 +14,9 @@ OF_THE_PAPER = {
     "LayerMagGrad": Strategy("MagGrad", "tensor"),
     "LayerGradCAM": Strategy("GradCAM", "tensor"),
     "LayerGradCAMShift": Strategy("GradCAMShift", "tensor"),
-    "LayerSmoothGrad": Strategy("MagGrad", "tensor", smooth=True),
-    "LayerSmoothGradCAM": Strategy("GradCAM", "tensor", smooth=True),
-    "LayerSmoothGradCAMShift": Strategy("GradCAMShift", "tensor", smooth=True),
+    "LayerSmoothGrad": Strategy("MagGrad", "tensor", gradient="Smooth"),
+    "LayerSmoothGradCAM": Strategy("GradCAM", "tensor", gradient="Smooth"),
+    "LayerSmoothGradCAMShift": Strategy("GradCAMShift", "tensor", gradient="Smooth"),
 }
 
 
@@ -38,10 +38,10 @@ def test_every_name_is_printed_as_it_was_read(name: str, prefix: str) -> None:
 
 def test_every_point_on_the_axes_has_a_name_of_its_own() -> None:
     points = [
-        Strategy(entry.name, scope, smooth, inverted)
+        Strategy(entry.name, scope, gradient, inverted)
         for entry in REGISTRY.values()
         for scope in ("tensor", "global")
-        for smooth in ([False, True] if entry.smooth_name else [False])
+        for gradient in entry.score_names.values()
         for inverted in (False, True)
     ]
     names = [str(point) for point in points]
@@ -136,7 +136,7 @@ def test_a_new_criterion_has_all_its_strategies_at_once() -> None:
     assert set(new) <= set(strategy_names())
     for name in new:
         assert str(Strategy.parse(name)) == name
-    assert Strategy.parse("GlobalSmoothSquared") == Strategy("Squared", "global", smooth=True)
+    assert Strategy.parse("GlobalSmoothSquared") == Strategy("Squared", "global", gradient="Smooth")
     with pytest.raises(InputError, match="LayerSquared"):
         Strategy.parse("LayerSquare")
 

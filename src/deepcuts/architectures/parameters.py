@@ -80,8 +80,8 @@ def protected_parameters(model: nn.Module, patterns: Sequence[str] | None = None
     return {name: parameter for name, parameter in model.named_parameters() if name not in cut}
 
 
-def linear_layers(model: nn.Module, names: Sequence[str]) -> dict[str, nn.Linear]:
-    """The linear layer that each named parameter belongs to.
+def linear_layers(model: nn.Module, names: Sequence[str]) -> dict[str, list[nn.Linear]]:
+    """The linear layers that each named parameter belongs to: several where they share it.
 
     Args:
         model: Any module.
@@ -90,17 +90,22 @@ def linear_layers(model: nn.Module, names: Sequence[str]) -> dict[str, nn.Linear
     Raises:
         InputError: A parameter belongs to a module that is no ``nn.Linear``.
     """
-    owners = _owners(model)
-    layers: dict[str, nn.Linear] = {}
+    owners: dict[int, list[nn.Module]] = {}
+    for module in model.modules():
+        for parameter in dict.fromkeys(module.parameters(recurse=False)):
+            owners.setdefault(id(parameter), []).append(module)
+    layers: dict[str, list[nn.Linear]] = {}
     for name in names:
-        owner = owners[name]
-        if not isinstance(owner, nn.Linear):
-            raise InputError(
-                "strategy",
-                name,
-                f"scores from activations need a parameter of an nn.Linear, not of {type(owner).__name__}",
-            )
-        layers[name] = owner
+        layers[name] = []
+        for owner in owners[id(model.get_parameter(name))]:
+            if not isinstance(owner, nn.Linear):
+                raise InputError(
+                    "strategy",
+                    name,
+                    "scores from activations need a parameter of an nn.Linear, not of "
+                    f"{type(owner).__name__}",
+                )
+            layers[name].append(owner)
     return layers
 
 

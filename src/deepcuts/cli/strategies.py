@@ -28,15 +28,12 @@ def strategies(
     rows = []
     for name in strategy_names():
         strategy = Strategy.parse(name)
-        formula = strategy.formula.formula
-        if strategy.smooth:
-            formula = formula.replace("g", "mean(g)", 1)
+        gradient = strategy.gradient_read
+        formula = strategy.formula.formula.replace("g", gradient.formula, 1)
         title = f" ({titles[name]})" if name in titles else ""
-        cost = "no data" if not strategy.formula.needs else "η passes" if strategy.smooth else "1 pass"
-        source = "DeepCuts, eq. 9" if strategy.smooth and "eq. 9" not in strategy.formula.source else ""
-        rows.append(
-            [name + title, formula, cost, " + ".join(filter(None, [strategy.formula.source, source]))]
-        )
+        cost = gradient.cost if strategy.needs_data else "no data"
+        source = " + ".join(filter(None, [strategy.formula.source, gradient.source]))
+        rows.append([name + title, formula, cost, source])
     caption = (
         "w weight, g its gradient, a mean output of its row, λ the shift (10), mean(g) over η = 10 noisy\n"
         "passes. A pass is one forward and backward pass of a batch. Scores are summed over batches; "

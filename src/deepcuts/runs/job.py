@@ -32,8 +32,7 @@ from deepcuts.runs.saving import save_and_check
 from deepcuts.runs.steps import Aim, Step
 from deepcuts.runs.steps.workpiece import Tracking
 from deepcuts.scoring.compiled import check_compilable
-from deepcuts.scoring.request import ScoreRequest
-from deepcuts.scoring.strategy import Strategy
+from deepcuts.scoring.strategy import ScoreRequest, Strategy
 from deepcuts.tasks import TaskData, measure
 from deepcuts.tasks.encoding import EncodedTask, ScoringBatches, encode
 from deepcuts.training.evaluation import predict

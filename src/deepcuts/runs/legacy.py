@@ -16,7 +16,7 @@ from deepcuts.common.store import stage_key
 from deepcuts.masks.allocations import allocation_of
 from deepcuts.masks.masks import Masks
 from deepcuts.runs.steps.score import changed_options
-from deepcuts.scoring.request import ScoreRequest
+from deepcuts.scoring.strategy import ScoreRequest
 from deepcuts.training.plan import TrainingPlan
 
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ def score(job: Job, request: ScoreRequest) -> Identity:
         "options": options,
         "prunable": list(job.parameters),
         "seed": job.config.seed,
-        "batch_size": job.config.score_batch_size if strategy.formula.needs else None,
-        "processes": job.processes.count if strategy.formula.needs else None,
+        "batch_size": job.config.score_batch_size if strategy.needs_data else None,
+        "processes": job.processes.count if strategy.needs_data else None,
     }
 
 

@@ -95,7 +95,7 @@ def _describe(job: Job, run: Run) -> dict[str, Any]:
             "by_tensor": masks.kept_by_tensor,
         },
         "scoring": {
-            **asdict(request.strategy.options_read(request.options)),
+            **request.strategy.options_read(request.options).as_dict(),
             "batch_size": config.score_batch_size,
             "batches": batches,
             "passes": count_passes([request], batches) * len(run.scored),

@@ -14,6 +14,7 @@ from deepcuts.common import plugins
 from deepcuts.common.options import Option, options_of
 from deepcuts.masks.allocations import all_allocations, allocation_of
 from deepcuts.runs.recipes import recipe_named, recipes
+from deepcuts.scoring import options as scoring
 from deepcuts.scoring.strategy import Strategy
 from deepcuts.training.objectives import OBJECTIVES
 from deepcuts.training.plan import TrainingPlan
@@ -105,7 +106,7 @@ def objective_options() -> tuple[Option, ...]:
 def options_read(strategy: Strategy) -> list[Option]:
     """The options of scoring that can change what a strategy finds."""
     read = [option for option in scoring_options() if option.name in strategy.reads]
-    return [*read, _ROWS] if strategy.formula.needs else read
+    return [*read, _ROWS] if strategy.needs_data else read
 
 
 def allocation_options() -> tuple[Option, ...]:
@@ -146,24 +147,7 @@ def _cut() -> tuple[Option, ...]:
 def scoring_options() -> tuple[Option, ...]:
     """The options of all scores; a run scores on a thousand batches at most unless it is told otherwise."""
     most: dict[str, Any] = {"score_batches": 1000, "smooth_batches": 100}
-    return tuple(replace(option, default=most.get(option.setting, option.default)) for option in _scoring())
-
-
-def _scoring() -> tuple[Option, ...]:
-    return (
-        Option("max_batches", int, None, "Batches at most, one pass.", at_least=1, setting="score_batches",
-               title="batches scored"),
-        Option("max_smooth_batches", int, None, "Batches at most, smoothed.", at_least=1,
-               setting="smooth_batches", title="batches scored"),
-        Option("shift", float, 10.0, "λ of Cam-Cut.", symbol="λ"),
-        Option("noise_std", float, 0.1, "Noise of smoothed scores.", at_least=0,
-               title="noise, standard deviation"),
-        Option("paths", int, 10, "η, noisy passes a batch.", symbol="η", at_least=1,
-               title="noisy passes a batch, η"),
-        Option("dropout", bool, False, "While scoring."),
-        Option("precision", str, "fp32", "fp32 or bf16, while scoring.", choices=("fp32", "bf16"),
-               setting="score_precision"),
-        Option("compile", bool, False, "Score by torch.compile, but for the noisy passes.",
-               setting="score_compile"),
-        Option("padding", bool, False, "Padding counts in the CAM."),
-    )  # fmt: skip
+    return tuple(
+        replace(option, default=most.get(option.setting, option.default))
+        for option in scoring.scoring_options()
+    )

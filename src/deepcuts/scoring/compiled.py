@@ -1,4 +1,4 @@
-"""A loss compiled by ``torch.compile``, with the outputs of linear layers noted on the way."""
+"""A loss compiled by ``torch.compile``, with what linear layers take in and put out noted on the way."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from deepcuts.common.errors import InputError, ScoringError, brief
-from deepcuts.scoring.passes import ActivationMeans, Batch, LossFunction, model_loss, to_device
+from deepcuts.scoring.passes import Batch, LossFunction, model_loss, to_device
+from deepcuts.scoring.watching import Watch
 
 #: What compiles; the tests take one that needs no C++ compiler.
 BACKEND = "inductor"
@@ -27,16 +28,23 @@ class CompiledLoss:
 
     Args:
         loss_fn: ``(model, batch) -> loss``.
-        layers: The linear layers whose outputs are noted.
+        layers: The linear layers whose runs are noted.
+        inputs: Whether what they take in is noted as well as what they put out.
         backend: What compiles; by default `BACKEND`.
     """
 
     def __init__(
-        self, loss_fn: LossFunction, layers: Sequence[nn.Linear], backend: str | None = None
+        self,
+        loss_fn: LossFunction,
+        layers: Sequence[nn.Linear],
+        *,
+        inputs: bool = False,
+        backend: str | None = None,
     ) -> None:
         self._layers = list(dict.fromkeys(layers))
         self._loss_fn = loss_fn
-        self._outputs: list[tuple[int, Tensor]] = []
+        self._inputs = inputs
+        self._calls: list[tuple[int, Tensor, Tensor]] = []
 
         def run(model: nn.Module, batch: Batch) -> Tensor:
             return loss_fn(model, batch)
@@ -50,7 +58,7 @@ class CompiledLoss:
     def watching(self) -> Iterator[None]:
         """Have the hooks on the layers; outside of compiled code they do nothing."""
         hooks = [
-            layer.register_forward_hook(self._note(number), prepend=True)
+            layer.register_forward_hook(self._note(number), prepend=True, with_kwargs=True)
             for number, layer in enumerate(self._layers)
         ]
         try:
@@ -59,13 +67,13 @@ class CompiledLoss:
             for hook in hooks:
                 hook.remove()
 
-    def __call__(self, model: nn.Module, batch: Batch, means: Sequence[ActivationMeans] = ()) -> Tensor:
-        """The loss; the outputs of the layers are added to the means.
+    def __call__(self, model: nn.Module, batch: Batch, watch: Watch | None = None) -> Tensor:
+        """The loss; what the layers did is told to the watch.
 
         Raises:
             ScoringError: The model or the loss function can't be compiled.
         """
-        self._outputs.clear()
+        self._calls.clear()
         try:
             loss = self._run(model, batch)
         except _refusals() as error:
@@ -75,19 +83,21 @@ class CompiledLoss:
                 f"{type(model).__name__} and its loss can't be compiled as a whole ({brief(error)}); "
                 "score without compile"
             ) from error
-        for number, output in self._outputs:
-            for one in means:
-                one.observe(self._layers[number], output)
-        self._outputs.clear()
+        if watch is not None:
+            for number, inputs, output in self._calls:
+                watch.observe(self._layers[number], inputs, output)
+        self._calls.clear()
         return loss
 
     def _note(self, number: int) -> Any:
-        outputs = self._outputs
+        calls, with_inputs = self._calls, self._inputs
 
-        def note(layer: nn.Module, inputs: Any, output: Tensor) -> None:
+        def note(layer: nn.Module, args: Any, kwargs: Any, output: Tensor) -> None:
             if torch.compiler.is_compiling():
                 # Detached here, so that no gradient of zeros goes back through it.
-                outputs.append((number, output.detach()))
+                output = output.detach()
+                inputs = (args[0] if args else kwargs["input"]).detach() if with_inputs else output
+                calls.append((number, inputs, output))
 
         return note
 

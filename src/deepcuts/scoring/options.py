@@ -1,59 +1,113 @@
-"""The options of scoring, with the defaults of the method."""
+"""The options of scoring: whatever the registered criteria, gradients, statistics and passes declare."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Iterable
+from dataclasses import FrozenInstanceError, replace
+from typing import Any
 
-from deepcuts.common.errors import InputError
+from deepcuts.common import plugins
+from deepcuts.common.options import Option, checked_values
+
+_DECLARED: dict[str, Option] = {}
+_RULES: list[Callable[[ScoringOptions], None]] = []
 
 
-@dataclass(frozen=True)
-class ScoringOptions:
-    """How scores are computed; a different value is a different score.
+def declare(options: Iterable[Option], rule: Callable[[ScoringOptions], None] | None = None) -> None:
+    """Make options known; the registries of choices call it with those that a choice declares.
 
-    Attributes:
-        shift: λ of Cam-Cut (DeepCuts, eq. 5), added to the activations. Default 10.
-        noise_std: Standard deviation of the Gaussian noise of smoothed scores (eq. 8). Default 0.1, the
-            paper's variance of 0.01.
-        paths: η, noisy passes a batch of smoothed scores (eq. 9). Default 10.
-        dropout: Whether dropout is on while scoring. Default off.
-        precision: ``"fp32"``, or ``"bf16"`` for autocast in the passes; weights, gradients and sums stay in
-            float32. Default ``"fp32"``.
-        compile: Whether the passes without noise are compiled by ``torch.compile``, which takes a minute or
-            so before the first batch; scores then differ by rounding. Needs dropout off, and a C++ compiler
-            on a CPU. Default off.
-        padding: Whether padding tokens count in the mean activation. Default left out.
-        max_batches: Batches used by scores of one pass; None for all that are given.
-        max_smooth_batches: Batches used by smoothed scores; None for all that are given.
+    Several choices may declare an equal option, which is then one and the same.
+
+    Args:
+        options: What can be set.
+        rule: Raises `InputError` where values that are allowed one by one don't go together.
 
     Raises:
-        InputError: A value is out of range; raised when the options are made.
+        ValueError: Another option of the name is declared already; then none of these is.
+    """
+    new = {option.name: option for option in options}
+    for name, option in new.items():
+        if _DECLARED.get(name, option) != option:
+            raise ValueError(f"another option named {name!r} is declared already")
+    _DECLARED.update(new)
+    if rule is not None:
+        _RULES.append(rule)
+
+
+def scoring_options() -> list[Option]:
+    """Every option of scoring that a registered choice declares, those of plugins among them."""
+    plugins.load()
+    return list(_DECLARED.values())
+
+
+class ScoringOptions:
+    """How scores are computed; a different value is a different score. It never changes.
+
+    It has an attribute for every option in `scoring_options`, which says what each means: those of the
+    choices that come with the package (`shift`, `noise_std`, `paths`, `dropout`, `precision`, `compile`,
+    `padding`, `max_batches`, `max_smooth_batches`) and those of every choice that is registered later.
+
+    Args:
+        given: Name → value; all others are at their defaults.
+
+    Raises:
+        InputError: A name is none of an option, or a value is not allowed; raised when they are made.
     """
 
-    shift: float = 10.0
-    noise_std: float = 0.1
-    paths: int = 10
-    dropout: bool = False
-    precision: Literal["fp32", "bf16"] = "fp32"
-    compile: bool = False
-    padding: bool = False
-    max_batches: int | None = None
-    max_smooth_batches: int | None = None
+    __slots__ = ("_changed",)
+    _changed: dict[str, Any]
 
-    def __post_init__(self) -> None:
-        if not math.isfinite(self.shift):
-            raise InputError("shift", self.shift, "it must be a finite number")
-        if not (math.isfinite(self.noise_std) and self.noise_std >= 0):
-            raise InputError("noise_std", self.noise_std, "it must be a finite number, 0 or more")
-        if self.paths < 1:
-            raise InputError("paths", self.paths, "it must be 1 or more")
-        if self.precision not in ("fp32", "bf16"):
-            raise InputError("precision", self.precision, "it must be fp32 or bf16")
-        if self.compile and self.dropout:
-            raise InputError("compile", True, "dropout must be off: compiled code draws other random numbers")
-        for name in ("max_batches", "max_smooth_batches"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise InputError(name, value, "it must be 1 or more, or None for all batches")
+    def __init__(self, **given: Any) -> None:
+        # A message must name the option as it is spelled here, not as a configuration does.
+        if given.keys() - _DECLARED.keys():
+            plugins.load()
+        known = [replace(option, setting=option.name) for option in _DECLARED.values()]
+        values = checked_values(known, given)
+        # Equal whether a default was given or not, and whether an option was registered before or after.
+        changed = {name: value for name, value in values.items() if value != _DECLARED[name].default}
+        object.__setattr__(self, "_changed", changed)
+        for rule in _RULES:
+            rule(self)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _DECLARED:
+            return self._changed.get(name, _DECLARED[name].default)
+        raise AttributeError(f"{type(self).__name__!r} has no option {name!r}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise FrozenInstanceError(f"cannot assign to {name!r}")
+
+    def __delattr__(self, name: str) -> None:
+        raise FrozenInstanceError(f"cannot delete {name!r}")
+
+    def __eq__(self, other: object) -> bool:
+        return self._changed == other._changed if isinstance(other, ScoringOptions) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._changed.items()))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self._changed.items())})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _remake, (self._changed,)
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *_DECLARED]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Name → value of every option, JSON-able."""
+        return {name: getattr(self, name) for name in _DECLARED}
+
+    @property
+    def changed(self) -> dict[str, Any]:
+        """Name → value of those that are not at their default."""
+        return dict(self._changed)
+
+    def replace(self, **changes: Any) -> ScoringOptions:
+        """The same options with some values changed; raises what making them raises."""
+        return ScoringOptions(**{**self._changed, **changes})
+
+
+def _remake(changed: dict[str, Any]) -> ScoringOptions:
+    return ScoringOptions(**changed)

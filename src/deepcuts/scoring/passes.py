@@ -1,4 +1,4 @@
-"""Statistics of one batch: gradients and mean activations, by hooks that are always gone afterwards."""
+"""The gradients of one pass, by hooks that are always gone afterwards."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from deepcuts.common.errors import ScoringError
 
 Batch = Mapping[str, Any]
 LossFunction = Callable[[nn.Module, Batch], Tensor]
-Receive = Callable[[str, Tensor], None]
+#: Name, gradient in float32, and whether the loss depends on the parameter at all: it is zeros if not.
+Receive = Callable[[str, Tensor, bool], None]
 
 
 def to_device(batch: Batch, device: torch.device) -> dict[str, Any]:
@@ -41,132 +42,129 @@ def model_loss(model: nn.Module, batch: Batch) -> Tensor:
     return loss
 
 
-@contextmanager
-def own_gradients(parameters: Mapping[str, nn.Parameter]) -> Iterator[None]:
-    """Put the parameters' own ``.grad`` aside, and back afterwards, also after an exception.
+class Gradients:
+    """Gradients summed over the passes of one batch, in float32; the parameters' own ``.grad`` is put aside.
 
-    Raises:
-        ScoringError: A parameter is frozen (``requires_grad`` is off).
-    """
-    frozen = [name for name, parameter in parameters.items() if not parameter.requires_grad]
-    if frozen:
-        raise ScoringError(
-            f"{frozen[0]!r} is frozen (requires_grad is False), so it has no gradient to score by"
-        )
-    own = [(parameter, parameter.grad) for parameter in parameters.values()]
-    try:
-        for parameter, _ in own:
-            parameter.grad = None
-        yield
-    finally:
-        for parameter, gradient in own:
-            parameter.grad = gradient
-
-
-def accumulate_gradients(loss: Tensor, parameters: Mapping[str, nn.Parameter]) -> None:
-    """Add a loss's gradients to the parameters' ``.grad``; nothing else gets any."""
-    loss.backward(inputs=list(parameters.values()))  # type: ignore[no-untyped-call]
-
-
-def stream_gradients(loss: Tensor, parameters: Mapping[str, nn.Parameter], receive: Receive) -> None:
-    """Hand on each gradient as soon as it is there, with what ``.grad`` holds already, and free it.
-
-    So no more than a few gradients exist at a time, and each is still in the processor's cache when it is
-    read. Within `own_gradients`.
+    A sum stays in ``.grad`` for a parameter that is float32 itself; others have it beside them.
 
     Args:
-        loss: A scalar.
         parameters: By name, what to differentiate by.
-        receive: Called with name and gradient once for every parameter: with zeros where the loss doesn't
-            depend on it.
     """
-    names = {parameter: name for name, parameter in parameters.items()}
-    waiting = dict(parameters)
 
-    def hand_on(parameter: Tensor) -> None:
-        name = names[parameter]  # type: ignore[index]
-        gradient, parameter.grad = parameter.grad, None
-        waiting.pop(name)
-        receive(name, gradient if gradient is not None else torch.zeros_like(parameter))
+    def __init__(self, parameters: Mapping[str, nn.Parameter]) -> None:
+        self._parameters = parameters
+        self._names = {parameter: name for name, parameter in parameters.items()}
+        self._others = {n: p for n, p in parameters.items() if p.dtype is not torch.float32}
+        self._sums: dict[str, Tensor] = {}
 
-    hooks = [
-        parameter.register_post_accumulate_grad_hook(hand_on)  # type: ignore[no-untyped-call]
-        for parameter in parameters.values()
-    ]
-    try:
-        accumulate_gradients(loss, parameters)
-        for parameter in list(waiting.values()):
-            hand_on(parameter)
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
-class ActivationMeans:
-    """Mean output of each layer over the sequences and tokens of the passes that it watched."""
-
-    def __init__(self, token_mask: Tensor | None) -> None:
-        self._token_mask = token_mask
-        # Once a batch: it waits for the device.
-        self._tokens = 0.0 if token_mask is None else float(token_mask.sum())
-        self._sums: dict[nn.Module, Tensor] = {}
-        self._counts: dict[nn.Module, float] = {}
-        self._of_tokens: set[nn.Module] = set()
-
-    def mean(self, layer: nn.Linear) -> Tensor:
-        """Mean output ``(out_features,)``, float32.
+    @contextmanager
+    def own(self) -> Iterator[None]:
+        """Put the parameters' ``.grad`` aside, and back afterwards, also after an exception.
 
         Raises:
-            ScoringError: The layer did not run.
+            ScoringError: A parameter is frozen (``requires_grad`` is off).
         """
-        if layer not in self._sums:
-            raise ScoringError(f"{layer} took no part in the forward pass, so it has no activations")
-        return self._sums[layer] / self._counts[layer]
+        frozen = [name for name, parameter in self._parameters.items() if not parameter.requires_grad]
+        if frozen:
+            raise ScoringError(
+                f"{frozen[0]!r} is frozen (requires_grad is False), so it has no gradient to score by"
+            )
+        own = [(parameter, parameter.grad) for parameter in self._parameters.values()]
+        try:
+            for parameter, _ in own:
+                parameter.grad = None
+            yield
+        finally:
+            self._sums.clear()
+            for parameter, gradient in own:
+                parameter.grad = gradient
 
-    def observe(self, layer: nn.Module, output: Tensor) -> None:
-        """Count one output ``(batch, tokens, out_features)``, or without the token axis, of a layer."""
-        values = output.detach().float()
-        mask = self._token_mask
-        is_of_tokens = mask is not None and values.shape[:-1] == mask.shape
-        # DeBERTa runs its projections on the table of relative positions as well; that is no token of
-        # the batch, so it counts only for a layer that sees nothing else.
-        if layer in self._of_tokens and not is_of_tokens:
-            return
-        if is_of_tokens and layer not in self._of_tokens:
-            self._of_tokens.add(layer)
-            self._sums.pop(layer, None)
-            self._counts.pop(layer, None)
-        rows = values.flatten(0, -2)  # (batch · tokens, out_features)
-        if is_of_tokens and mask is not None:
-            weights = mask.flatten().to(rows)
-            total, count = weights @ rows, self._tokens
+    def add(self, loss: Tensor) -> None:
+        """Add a loss's gradients to the sums; nothing else gets any.
+
+        Raises:
+            ScoringError: The loss depends on none of them, or they are recomputed in a way that hides it.
+        """
+        if not loss.requires_grad:
+            raise ScoringError(f"the loss depends on no prunable parameter; {_NO_GRADIENT}")
+        try:
+            loss.backward(inputs=list(self._parameters.values()))  # type: ignore[no-untyped-call]
+        except RuntimeError as error:
+            if "use_reentrant" in str(error):
+                raise ScoringError(
+                    "gradients don't come through torch.utils.checkpoint with use_reentrant=True; switch "
+                    "checkpointing off, or use_reentrant"
+                ) from error
+            raise
+        for name, parameter in self._others.items():
+            if parameter.grad is not None:
+                gradient, parameter.grad = parameter.grad.float(), None
+                self._sums[name] = self._sums[name] + gradient if name in self._sums else gradient
+
+    def stream(self, loss: Tensor, receive: Receive) -> None:
+        """Add a loss's gradients, and hand each sum on as soon as it is there, and free it.
+
+        So no more than a few gradients exist at a time, and each is still in the processor's cache when it
+        is read.
+
+        Args:
+            loss: A scalar.
+            receive: Called once for every parameter.
+        """
+        waiting = dict(self._parameters)
+
+        def hand_on(parameter: Tensor) -> None:
+            name = self._names[parameter]  # type: ignore[index]
+            waiting.pop(name)
+            self._hand_on(name, receive)
+
+        hooks = [
+            parameter.register_post_accumulate_grad_hook(hand_on)  # type: ignore[no-untyped-call]
+            for parameter in self._parameters.values()
+        ]
+        try:
+            self.add(loss)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        for name in waiting:
+            self._hand_on(name, receive)
+
+    def hand_on(self, receive: Receive) -> None:
+        """Hand every sum on, and free it."""
+        for name in self._parameters:
+            self._hand_on(name, receive)
+
+    def _hand_on(self, name: str, receive: Receive) -> None:
+        parameter = self._parameters[name]
+        gradient, parameter.grad = parameter.grad, None
+        if name in self._others:
+            total = self._sums.pop(name, None)
+            if gradient is not None:
+                gradient = gradient.float() if total is None else total + gradient.float()
+            else:
+                gradient = total
+        if gradient is None:
+            receive(name, torch.zeros_like(parameter, dtype=torch.float32, requires_grad=False), False)
         else:
-            total, count = rows.sum(0), float(len(rows))
-        self._sums[layer] = self._sums[layer] + total if layer in self._sums else total
-        self._counts[layer] = self._counts.get(layer, 0.0) + count
+            receive(name, gradient, True)
 
 
-@contextmanager
-def activation_means(
-    layers: Sequence[nn.Linear], token_mask: Tensor | None = None
-) -> Iterator[ActivationMeans]:
-    """Watch the outputs of linear layers, before any activation function (DeepCuts, §3.4).
+_NO_GRADIENT = (
+    "nothing may stand between the two that gradients don't come through, such as detach, no_grad, or "
+    "torch.utils.checkpoint with use_reentrant=True"
+)
 
-    A layer that runs several times in a pass, as ALBERT's shared ones do, is averaged over all of them.
 
-    Args:
-        layers: The layers to watch.
-        token_mask: ``(batch, tokens)``, 1 for a token that counts and 0 for one that doesn't, such as
-            padding; None counts all.
+def refuse_missing(names: Sequence[str]) -> None:
+    """Refuse parameters that no batch's loss depends on: their scores would be 0, and a cut arbitrary.
+
+    Raises:
+        ScoringError: There is one.
     """
-    means = ActivationMeans(token_mask)
-
-    def observe(layer: nn.Module, inputs: Any, output: Tensor) -> None:
-        means.observe(layer, output)
-
-    hooks = [layer.register_forward_hook(observe, prepend=True) for layer in set(layers)]
-    try:
-        yield means
-    finally:
-        for hook in hooks:
-            hook.remove()
+    if names:
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        raise ScoringError(
+            f"no batch's loss depends on {names[0]!r}{more}, so there is no gradient to score by; "
+            f"{_NO_GRADIENT}; what the loss doesn't use must be left out of what is prunable"
+        )

@@ -93,7 +93,7 @@ class Scores(Importances):
         """The same importances under a strategy of another scope or inversion; nothing is scored again.
 
         Raises:
-            InputError: The strategy is of another criterion, or smoothed where these are not.
+            InputError: The strategy is of another criterion, or of another gradient.
         """
         if strategy.score != self.strategy.score:
             raise InputError("strategy", str(strategy), f"these scores are of {self.strategy}")
@@ -112,7 +112,7 @@ class Scores(Importances):
         """What they were made from, JSON-able."""
         return {
             "strategy": str(self.strategy),
-            "options": asdict(self.options),
+            "options": self.options.as_dict(),
             "batches": self.batches,
             "examples": self.examples,
             "seed": self.seed,
@@ -131,10 +131,13 @@ class Scores(Importances):
             FileFormatError: The file is missing, truncated, altered, or not a score file.
         """
         tensors, header = tensor_file.load(path, "scores")
+        strategy = Strategy.parse(header["strategy"])
+        # An option of somebody else's choice, which may not be registered here, counts for nothing.
+        read = {name: value for name, value in header["options"].items() if name in strategy.reads}
         return cls(
             tensors={name: tensors[name] for name in header["order"]},
-            strategy=Strategy.parse(header["strategy"]),
-            options=ScoringOptions(**header["options"]),
+            strategy=strategy,
+            options=ScoringOptions(**read),
             batches=header["batches"],
             examples=header["examples"],
             seed=header["seed"],

@@ -8,12 +8,16 @@ from torch import nn
 
 from deepcuts.architectures.parameters import prunable_parameters
 from deepcuts.common.errors import InputError
+from deepcuts.common.seeds import check_seed
 from deepcuts.scoring.options import ScoringOptions
 from deepcuts.scoring.passes import Batch, LossFunction, model_loss
-from deepcuts.scoring.request import ScoreRequest
 from deepcuts.scoring.scores import ModelIdentity, Scores
-from deepcuts.scoring.strategy import Strategy
-from deepcuts.scoring.sweep import Clean, Noise, Sweep, Wanted, grouped, place, restored
+from deepcuts.scoring.strategy import ScoreRequest, Strategy
+from deepcuts.scoring.sweep import Sweep, place
+from deepcuts.scoring.undisturbed import undisturbed
+from deepcuts.scoring.wanted import Wanted, count_passes
+
+__all__ = ["count_passes", "score", "score_requests"]
 
 
 def score(
@@ -29,17 +33,18 @@ def score(
 ) -> dict[str, Scores]:
     """Score every prunable weight, by any number of strategies in one sweep (DeepCuts, §3).
 
-    A score is the sum over batches of the criterion's importances. What strategies share, the backward
-    pass and the activations, is computed once a batch. Afterwards the model has its modes, gradients and
-    hooks as before, and the global random generators are where they were. For strategies with options of
-    their own see `score_requests`.
+    A score is the sum over batches of the criterion's importances, or its importances of statistics that are
+    accumulated over all batches. What strategies share, passes and statistics, is computed once.
+    Checkpointing of activations is off meanwhile. Afterwards the model has its modes, gradients and hooks as
+    before, and the global random generators are where they were. For strategies with options of their own
+    see `score_requests`.
 
     Args:
         model: Any module; scored on the device that it is on.
         batches: Mappings of tensors with the labels among them; moved to the model's device. Read no
             further than the options ask for, and not at all if no strategy needs data.
         strategies: Names such as ``"LayerGradCAMShift"`` (see `Strategy.parse`), or strategies.
-        seed: Seed of noise, dropout and random scores.
+        seed: Seed of noise, dropout and random scores, from 0 to below 2**32.
         options: See `ScoringOptions`.
         loss_fn: ``(model, batch) -> loss``, a scalar; by default the loss that the model returns.
         prunable: Patterns of parameter names, see `prunable_parameters`.
@@ -51,7 +56,8 @@ def score(
 
     Raises:
         InputError: A strategy is unknown, or can't be computed for a named parameter; or none is given.
-        ScoringError: There are no batches, no labels, or a loss or a score that is not finite.
+        ScoringError: There are no batches, no labels, or a loss or a score that is not finite; or a
+            parameter is scored by its gradient, and no batch's loss depends on it.
     """
     options = options or ScoringOptions()
     asked = {
@@ -90,32 +96,20 @@ def score_requests(
     """
     if not requests:
         raise InputError("strategies", [], "at least one is needed")
+    check_seed(seed)
     wanted = {request: Wanted.of(request) for request in requests}
     parameters = prunable_parameters(model, prunable)
     sweep = Sweep(model, parameters, list(dict.fromkeys(wanted.values())), loss_fn or model_loss, seed)
-    with restored(model):
-        totals = sweep.run(batches, *(place() if distributed else (0, 1)))
+    with undisturbed(model):
+        tally = sweep.run(batches, *(place() if distributed else (0, 1)))
     if distributed:
-        totals.reduce()
+        tally.reduce()
     identity = ModelIdentity.of(model, parameters)
+    importances = {key: tally.importances(key) for key in sweep.wanted}
     found = {}
     for request, key in wanted.items():
-        upright = Strategy(key.criterion.name, request.strategy.scope, key.smooth)
-        scores = Scores(totals.sums[key], upright, key.options, *totals.counts[key], seed, identity)
+        upright = Strategy(key.criterion.name, request.strategy.scope, key.gradient.name)
+        scores = Scores(importances[key], upright, key.options, *tally.counts[key], seed, identity)
         scores.check_finite()
         found[request] = scores.under(request.strategy)
     return found
-
-
-def count_passes(requests: Sequence[ScoreRequest], batches: int) -> int:
-    """Forward passes, most of them with a backward one, of one sweep over so many batches at most."""
-
-    def longest(sharing: Sequence[Wanted]) -> int:
-        return max(batches if one.limit is None else min(one.limit, batches) for one in sharing)
-
-    wanted = [one for one in dict.fromkeys(map(Wanted.of, requests)) if one.needs_data]
-    plain = [one for one in wanted if not one.smooth or one.needs("activation")]
-    noisy = [one for one in wanted if one.smooth]
-    return sum(longest(sharing) for sharing in grouped(plain, Clean.of).values()) + sum(
-        noise.paths * longest(sharing) for noise, sharing in grouped(noisy, Noise.of).items()
-    )

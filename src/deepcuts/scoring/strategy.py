@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from deepcuts.common import plugins
 from deepcuts.common.errors import InputError
+from deepcuts.common.options import Option
 from deepcuts.masks.allocations import DEFAULT_SCOPE, all_allocations, allocation_of
-from deepcuts.scoring.criteria import REGISTRY, Criterion
+from deepcuts.scoring import criteria, gradients
+from deepcuts.scoring.criteria import Criterion
+from deepcuts.scoring.gradients import Gradient
 from deepcuts.scoring.options import ScoringOptions
+from deepcuts.scoring.shared_options import COMPILE, DROPOUT, PRECISION
 
 #: The paper's titles for three of its strategies.
 TITLES = {
@@ -18,25 +22,23 @@ TITLES = {
     "Smooth-Cam-Cut": "LayerSmoothGradCAMShift",
 }
 _INVERTED = "Inverted"
-#: Only a criterion that treats all weights alike can do without naming its scope.
-_BARE = "Random"
 
 
 @dataclass(frozen=True)
 class Strategy:
-    """Which criterion, smoothed or not, in which scope, the right way up or inverted.
+    """Which criterion, of which gradient, in which scope, the right way up or inverted.
 
     Attributes:
         criterion: Name of a registered criterion, such as ``GradCAMShift``.
         scope: That of an allocation: ``"tensor"`` (the paper's "Layer": the same density in every tensor),
             ``"global"``, or another registered one.
-        smooth: Whether its gradient is averaged over noisy passes.
+        gradient: Name part of a registered gradient, such as ``Smooth``; empty for that of the loss itself.
         inverted: Whether the worst weights are kept, as a control.
     """
 
     criterion: str
     scope: str = DEFAULT_SCOPE
-    smooth: bool = False
+    gradient: str = ""
     inverted: bool = False
 
     @classmethod
@@ -44,8 +46,9 @@ class Strategy:
         """Read a strategy's name.
 
         Args:
-            name: ``[Inverted]ALLOCATION SCORE`` in one word, such as ``LayerGradCAMShift`` or
-                ``InvertedGlobalMagWeight``; or a title of the paper, such as ``Cam-Cut``; or ``Random``.
+            name: ``[Inverted]ALLOCATION[GRADIENT]CRITERION`` in one word, such as ``LayerGradCAMShift``,
+                ``LayerSmoothGradCAM`` or ``InvertedGlobalMagWeight``; or a title of the paper, such as
+                ``Cam-Cut``; or ``Random``.
 
         Raises:
             InputError: There is no such strategy; the message names the nearest.
@@ -64,63 +67,111 @@ class Strategy:
         return cls(known[0], scope, known[1], inverted)
 
     def __str__(self) -> str:
-        bare = self.criterion == _BARE and self.scope == DEFAULT_SCOPE
+        bare = self.formula.any_scope and self.scope == DEFAULT_SCOPE
         prefix = "" if bare else allocation_of(self.scope).name
         return f"{_INVERTED if self.inverted else ''}{prefix}{self.score}"
 
     @property
     def score(self) -> str:
         """The name without scope and inversion; strategies that share it share their scores."""
-        smooth_name = self.formula.smooth_name
-        return smooth_name if self.smooth and smooth_name else self.criterion
+        return self.formula.score_name(self.gradient)
+
+    @property
+    def formula(self) -> Criterion:
+        """The registered criterion."""
+        return criteria.REGISTRY[self.criterion]
+
+    @property
+    def gradient_read(self) -> Gradient:
+        """The registered gradient; that of the loss itself also where the criterion reads none."""
+        return gradients.REGISTRY[self.gradient]
+
+    @property
+    def needs_data(self) -> bool:
+        """Whether its scores read any batch."""
+        return bool(self.formula.needs)
+
+    @property
+    def options(self) -> list[Option]:
+        """The options that can change this strategy's score, as its parts declare them."""
+        found = list(self.formula.options)
+        if self.needs_data:
+            found += [option for kind in self.formula.statistics for option in kind.options]
+            found += [*self.gradient_read.options, DROPOUT, PRECISION]
+            if self.formula.reads_layers or self.gradient_read.clean:
+                found.append(COMPILE)  # passes in which something is changed are never compiled
+        return list(dict.fromkeys(found))
 
     @property
     def reads(self) -> frozenset[str]:
-        """The fields of `ScoringOptions` that can change this strategy's score."""
-        read = set(self.formula.reads)
-        if self.formula.needs:
-            read |= {"dropout", "precision", "max_smooth_batches" if self.smooth else "max_batches"}
-        if "activation" in self.formula.needs:
-            read.add("padding")
-        if self.formula.needs and (not self.smooth or "activation" in self.formula.needs):
-            read.add("compile")  # noisy passes are never compiled
-        if self.smooth:
-            read |= {"noise_std", "paths"}
-        return frozenset(read)
+        """Names of the options that can change this strategy's score."""
+        return frozenset(option.name for option in self.options)
 
     def options_read(self, options: ScoringOptions) -> ScoringOptions:
         """The same options, with every one that this strategy's score doesn't read at its default.
 
         Two scores of one model on the same batches are equal if these are.
         """
-        return ScoringOptions(**{name: getattr(options, name) for name in self.reads})
+        return ScoringOptions(**{option.name: getattr(options, option.name) for option in self.options})
+
+    def limit(self, options: ScoringOptions) -> int | None:
+        """The most batches that it reads; None for all."""
+        bound: int | None = getattr(options, self.gradient_read.limit.name) if self.needs_data else 0
+        return bound
+
+    def passes(self, options: ScoringOptions) -> int:
+        """Passes a batch of the gradient that it reads; 1 for what needs data, but no gradient."""
+        return self.gradient_read.passes(options) if self.needs_data else 0
+
+
+@dataclass(frozen=True)
+class ScoreRequest:
+    """A request for scores: a strategy, with options of its own.
+
+    Attributes:
+        strategy: The strategy.
+        options: How it is scored; those that it doesn't read count for nothing.
+    """
+
+    strategy: Strategy
+    options: ScoringOptions = field(default_factory=ScoringOptions)
 
     @property
-    def formula(self) -> Criterion:
-        """The registered criterion."""
-        return REGISTRY[self.criterion]
+    def compiles(self) -> bool:
+        """Whether any of its passes are compiled by ``torch.compile``."""
+        return bool(self.strategy.options_read(self.options).compile)
 
 
 def strategy_names() -> list[str]:
     """All strategies but the inverted ones, in the order in which their criteria were registered."""
     plugins.load()
     found, scopes = [], [one.scope for one in all_allocations()]
-    for criterion, smooth in _score_names().values():
-        found += [str(Strategy(criterion, scope, smooth)) for scope in scopes]
+    for criterion, gradient in _score_names().values():
+        found += [str(Strategy(criterion, scope, gradient)) for scope in scopes]
     return found
 
 
-def _split(name: str) -> tuple[str, tuple[str, bool] | None]:
-    """The scope that a name begins with, and the criterion, smoothed or not, that is left of it."""
+def _split(name: str) -> tuple[str, tuple[str, str] | None]:
+    """The scope that a name begins with, and the criterion and gradient that are left of it."""
     scores = _score_names()
     for one in all_allocations():
         known = scores.get(name.removeprefix(one.name)) if name.startswith(one.name) else None
         if known is not None:
             return one.scope, known
-    return DEFAULT_SCOPE, scores[_BARE] if name == _BARE else None
+    # Only a criterion that treats all weights alike can do without naming its scope.
+    known = scores.get(name)
+    return DEFAULT_SCOPE, known if known and criteria.REGISTRY[known[0]].any_scope else None
 
 
-def _score_names() -> dict[str, tuple[str, bool]]:
-    names = {name: (name, False) for name in REGISTRY}
-    names.update({c.smooth_name: (c.name, True) for c in REGISTRY.values() if c.smooth_name})
-    return names
+def _score_names() -> dict[str, tuple[str, str]]:
+    """A score's name → criterion and gradient; those of the loss's own gradient come first."""
+    found: dict[str, tuple[str, str]] = {}
+    for part in gradients.REGISTRY:
+        for entry in criteria.REGISTRY.values():
+            if part and not entry.reads_gradient:
+                continue
+            name = entry.score_name(part)
+            if name in found:
+                raise ValueError(f"{name!r} stands for both {found[name]} and {(entry.name, part)}")
+            found[name] = entry.name, part
+    return found

@@ -18,7 +18,7 @@ from transformers import PreTrainedModel
 
 from deepcuts import Budget, Scores, ScoringOptions, score, select
 from deepcuts.common.seeds import derive_seed
-from deepcuts.scoring.smoothing import noisy_linear_layers
+from deepcuts.scoring.noise import noisy_linear_layers
 
 Array = NDArray[np.float64]
 SEED, NOISE, PATHS, SHIFT = 5, 0.1, 3, 10.0

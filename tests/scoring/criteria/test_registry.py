@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import inspect
 import sys
-from dataclasses import replace
 
 import pytest
 import torch
 
 from deepcuts import ScoringOptions
 from deepcuts.scoring.criteria import REGISTRY, Criterion, criterion
+from deepcuts.scoring.gradients import REGISTRY as GRADIENTS
 from deepcuts.scoring.param_stats import ParamStats
+from deepcuts.scoring.statistics import GradientStatistic, statistic
 
 OPTIONS = ScoringOptions()
 SHAPES = {"weight": ((5, 3), (5, 1)), "bias": ((5,), (5,))}
@@ -59,12 +60,13 @@ def test_statistics_are_left_as_they_were(entry, shapes) -> None:
 @EVERY
 def test_only_the_options_that_a_formula_declares_change_it(entry: Criterion) -> None:
     changes = {"shift": 3.0, "noise_std": 9.0, "paths": 3, "dropout": True, "padding": True, "max_batches": 2}
-    changes |= {"max_smooth_batches": 2, "precision": "bf16", "compile": True}
-    assert changes.keys() == set(ScoringOptions.__dataclass_fields__)
+    changes |= {"max_smooth_batches": 2, "precision": "bf16"}
+    assert changes.keys() == set(OPTIONS.as_dict()) - {"compile"}
+    own = {option.name for option in entry.options}
     before = entry.function(stats_for(entry, SHAPES["weight"]), OPTIONS)
     for name, value in changes.items():
-        after = entry.function(stats_for(entry, SHAPES["weight"]), replace(OPTIONS, **{name: value}))
-        assert torch.equal(before, after) is (name not in entry.reads), name
+        after = entry.function(stats_for(entry, SHAPES["weight"]), OPTIONS.replace(**{name: value}))
+        assert torch.equal(before, after) is (name not in own), name
 
 
 @pytest.mark.parametrize(
@@ -133,17 +135,23 @@ def test_formula_and_source_are_there_for_people(entry) -> None:
 
 
 @EVERY
-def test_a_smooth_form_exists_exactly_where_there_is_a_gradient(entry) -> None:
-    assert (entry.smooth_name is not None) == ("gradient" in entry.needs)
+def test_a_criterion_combines_with_every_gradient_exactly_where_it_reads_one(entry) -> None:
+    assert set(entry.score_names.values()) == (set(GRADIENTS) if "gradient" in entry.needs else {""})
 
 
-def test_names_of_plain_and_smooth_forms_are_all_different() -> None:
-    names = [*REGISTRY, *(entry.smooth_name for entry in REGISTRY.values() if entry.smooth_name)]
+def test_names_of_all_forms_are_different() -> None:
+    names = [name for entry in REGISTRY.values() for name in entry.score_names]
     assert len(names) == len(set(names))
 
 
 def test_the_criteria_of_the_paper_are_registered() -> None:
-    found = {name: (sorted(entry.needs), entry.smooth_name) for name, entry in REGISTRY.items()}
+    found = {
+        name: (
+            sorted(entry.needs),
+            next((n for n, part in entry.score_names.items() if part == "Smooth"), None),
+        )
+        for name, entry in REGISTRY.items()
+    }
     expected = {
         "GradCAM": (["activation", "gradient"], "SmoothGradCAM"),
         "GradCAMReLU": (["activation", "gradient"], "SmoothGradCAMReLU"),
@@ -157,18 +165,18 @@ def test_the_criteria_of_the_paper_are_registered() -> None:
 
 @pytest.mark.usefixtures("registry")
 @pytest.mark.parametrize(
-    ("name", "smooth_name", "taken"),
+    ("name", "short_name", "taken"),
     [
         ("MagGrad", None, "MagGrad"),
         ("SmoothGrad", None, "SmoothGrad"),
-        ("New", "SmoothGradCAM", "SmoothGradCAM"),
-        ("New", "MagWeight", "MagWeight"),
+        ("New", "GradCAM", "SmoothGradCAM"),
+        ("New", "Grad", "SmoothGrad"),
     ],
 )
-def test_a_name_that_is_taken_is_refused(name: str, smooth_name: str | None, taken: str) -> None:
+def test_a_name_that_is_taken_is_refused(name: str, short_name: str | None, taken: str) -> None:
     before = dict(REGISTRY)
     with pytest.raises(ValueError, match=f"'{taken}' is registered already"):
-        criterion(name, needs=["gradient"], formula="f", source="s", smooth_name=smooth_name)(
+        criterion(name, needs=["gradient"], formula="f", source="s", short_name=short_name)(
             lambda stats, options: stats.value
         )
     assert before == REGISTRY
@@ -181,3 +189,28 @@ def test_the_decorator_returns_the_function_itself() -> None:
 
     assert criterion("Ones", formula="1", source="a test")(ones) is ones
     assert REGISTRY["Ones"].function is ones
+
+
+@pytest.mark.usefixtures("registry")
+def test_a_statistic_that_is_not_registered_is_refused() -> None:
+    with pytest.raises(ValueError, match="no statistic named 'gradients'"):
+        criterion("New", needs=["gradients"], formula="f", source="s")(lambda stats, options: stats.value)
+    assert "New" not in REGISTRY
+
+
+@pytest.mark.usefixtures("registry")
+def test_statistics_of_a_batch_and_accumulated_ones_do_not_mix() -> None:
+    @statistic("summed")
+    class Summed(GradientStatistic):
+        def update(self, gradient: torch.Tensor) -> None: ...
+
+        def compute(self, parameter: torch.Tensor) -> torch.Tensor:
+            return parameter
+
+    with pytest.raises(ValueError, match="of one batch and accumulated ones"):
+        criterion("New", needs=["gradient", "summed"], formula="f", source="s")(
+            lambda stats, options: stats.value
+        )
+    with pytest.raises(ValueError, match="a statistic named 'summed' is registered already"):
+        statistic("summed")(Summed)
+    assert "New" not in REGISTRY

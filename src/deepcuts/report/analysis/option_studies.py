@@ -118,7 +118,7 @@ def limits(strategy: str, option: str) -> dict[str, str]:
             "λ = 0": str(replace(parsed, criterion="GradCAM")),
         }
     elif option == "noise_std":
-        names = {"no noise": str(replace(parsed, criterion="MagGrad", smooth=False))}
+        names = {"no noise": str(replace(parsed, criterion="MagGrad", gradient=""))}
     else:
         names = {}
     return {f"{name} ({limit})": name for limit, name in names.items()}

@@ -14,9 +14,9 @@ from deepcuts.common.progress import Advance
 from deepcuts.common.store import Identity, Stage, Store
 from deepcuts.runs.steps.step import Run, Scored, SharedStep, Work, arithmetic, said
 from deepcuts.runs.steps.workpiece import Batches, Workpiece
-from deepcuts.scoring.request import ScoreRequest
 from deepcuts.scoring.scores import Scores
 from deepcuts.scoring.scoring import count_passes, score_requests
+from deepcuts.scoring.strategy import ScoreRequest
 
 #: Raised when scores of the same identity would come out otherwise, or an option's default has changed.
 VERSION = 4
@@ -53,7 +53,7 @@ class Score(SharedStep):
             "prunable": list(piece.parameters),
             "seed": piece.seed,
         }
-        if strategy.formula.needs:  # else there are no batches to depend on, nor passes
+        if strategy.needs_data:  # else there are no batches to depend on, nor passes
             content.update({**piece.material, "batch_size": self.batch_size, **arithmetic(piece)})
         former = self.former(piece, self.request) if self.former is not None else None
         return Identity(self.kind, said(content), former)
@@ -129,24 +129,15 @@ def score_all(piece: Workpiece, store: Store, before: str, steps: Sequence[Score
 
 def batches_of(piece: Workpiece, steps: Sequence[Score]) -> Batches:
     """The batches that these read; none for those that need no data."""
-    limits = [_limit(step.request) for step in steps if step.request.strategy.formula.needs]
+    requests = [step.request for step in steps if step.request.strategy.needs_data]
+    limits = [request.strategy.limit(request.options) for request in requests]
     longest = None if None in limits else max((limit for limit in limits if limit is not None), default=0)
     return piece.batches(steps[0].batch_size, longest)
 
 
 def changed_options(request: ScoreRequest) -> dict[str, Any]:
     """The options that a request's strategy reads and that are not at their default."""
-    from dataclasses import asdict
-
-    from deepcuts.scoring.options import ScoringOptions
-
-    read, default = asdict(request.strategy.options_read(request.options)), asdict(ScoringOptions())
-    return {name: value for name, value in read.items() if value != default[name]}
-
-
-def _limit(request: ScoreRequest) -> int | None:
-    options = request.options
-    return options.max_smooth_batches if request.strategy.smooth else options.max_batches
+    return request.strategy.options_read(request.options).changed
 
 
 def _sweep(piece: Workpiece, stages: Mapping[Score, Stage]) -> None:

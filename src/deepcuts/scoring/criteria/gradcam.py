@@ -7,11 +7,17 @@ approaches that of ``gradient``.
 
 from __future__ import annotations
 
-from torch import Tensor
+from typing import TYPE_CHECKING
 
+from deepcuts.common.options import Option
 from deepcuts.scoring.criteria.registry import criterion
 from deepcuts.scoring.options import ScoringOptions
 from deepcuts.scoring.param_stats import ParamStats
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SHIFT = Option("shift", float, 10.0, "λ of Cam-Cut.", symbol="λ")
 
 
 @criterion(
@@ -31,7 +37,7 @@ def gradcam(stats: ParamStats, options: ScoringOptions) -> Tensor:
     needs=["gradient", "activation"],
     formula="|w · g · (a + λ)|",
     source="DeepCuts, eq. 5 (Cam-Cut)",
-    reads=["shift"],
+    options=[SHIFT],
     by_row=True,
 )
 def gradcam_shift(stats: ParamStats, options: ScoringOptions) -> Tensor:

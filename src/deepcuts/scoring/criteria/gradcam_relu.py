@@ -6,11 +6,14 @@ exactly 0 in a batch, so a cut at moderate density can depend on ties; `gradcam`
 
 from __future__ import annotations
 
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from deepcuts.scoring.criteria.registry import criterion
 from deepcuts.scoring.options import ScoringOptions
 from deepcuts.scoring.param_stats import ParamStats
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @criterion(

@@ -6,11 +6,14 @@ gradient averaged over noisy passes, is the paper's SmoothGrad ("Smooth-Cut", eq
 
 from __future__ import annotations
 
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from deepcuts.scoring.criteria.registry import criterion
 from deepcuts.scoring.options import ScoringOptions
 from deepcuts.scoring.param_stats import ParamStats
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @criterion(
@@ -18,7 +21,7 @@ from deepcuts.scoring.param_stats import ParamStats
     needs=["gradient"],
     formula="|w · g|",
     source="DeepCuts, eq. 4",
-    smooth_name="SmoothGrad",
+    short_name="Grad",
     by_row=True,
 )
 def gradient(stats: ParamStats, options: ScoringOptions) -> Tensor:

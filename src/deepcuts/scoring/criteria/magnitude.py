@@ -7,11 +7,14 @@ something that the task's loss says.
 
 from __future__ import annotations
 
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from deepcuts.scoring.criteria.registry import criterion
 from deepcuts.scoring.options import ScoringOptions
 from deepcuts.scoring.param_stats import ParamStats
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @criterion("MagWeight", formula="|w|", source="DeepCuts, eq. 1")

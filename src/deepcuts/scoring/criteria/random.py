@@ -7,16 +7,20 @@ mask on every device.
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from deepcuts.scoring.criteria.registry import criterion
 from deepcuts.scoring.options import ScoringOptions
 from deepcuts.scoring.param_stats import ParamStats
 
+if TYPE_CHECKING:
+    from torch import Tensor
 
-@criterion("Random", formula="uniform random", source="control")
+
+@criterion("Random", formula="uniform random", source="control", any_scope=True)
 def random(stats: ParamStats, options: ScoringOptions) -> Tensor:
     """Uniform random importances, shaped like the tensor."""
+    import torch  # late: a command's help should not wait for it
+
     generator = torch.Generator().manual_seed(stats.seed)
     return torch.rand(stats.value.shape, generator=generator).to(stats.value.device)

@@ -4,41 +4,78 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING
 
-from torch import Tensor
-
-from deepcuts.scoring.options import ScoringOptions
+from deepcuts.common.options import Option
+from deepcuts.scoring import gradients, statistics
+from deepcuts.scoring.options import ScoringOptions, declare
 from deepcuts.scoring.param_stats import ParamStats
+from deepcuts.scoring.statistics import GradientStatistic, LayerStatistic
 
-Statistic = Literal["gradient", "activation"]
-CriterionFunction = Callable[[ParamStats, ScoringOptions], Tensor]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+CriterionFunction = Callable[[ParamStats, ScoringOptions], "Tensor"]
 
 
 @dataclass(frozen=True)
 class Criterion:
-    """A formula that gives every weight of one tensor an importance from one batch's statistics.
+    """A formula that gives every weight of one tensor an importance from its statistics.
 
     Attributes:
         name: The part of a strategy's name that stands for it, such as ``GradCAM``.
         function: ``(ParamStats, ScoringOptions) -> importances``, shaped like the tensor, higher = keep.
-        needs: The statistics of a batch that it reads; empty for a criterion that needs no data.
+        needs: Names of the statistics that it reads; empty for a criterion that needs no data. Where they
+            are of one batch, importances are summed over batches; where they are accumulated over all
+            batches, the formula is applied once.
         formula: For people, one line.
         source: Paper and equation.
-        smooth_name: The name of its smoothed form; None where there is no gradient to smooth.
-        reads: The fields of `ScoringOptions` that the formula itself reads, such as ``"shift"``.
+        short_name: What stands for it beside a gradient's part of a name, such as ``Grad`` in ``SmoothGrad``.
+        options: The options that the formula itself reads.
         by_row: Whether a weight's importance depends on its own row's statistics alone, so that the
             formula may be given a block of rows at a time, which the processor's cache can hold.
+        any_scope: Whether a strategy's name may leave its scope out.
     """
 
     name: str
     function: CriterionFunction
-    needs: frozenset[Statistic]
+    needs: frozenset[str]
     formula: str
     source: str
-    smooth_name: str | None
-    reads: frozenset[str] = frozenset()
+    short_name: str
+    options: tuple[Option, ...] = ()
     by_row: bool = False
+    any_scope: bool = False
+
+    @property
+    def statistics(self) -> list[type[LayerStatistic] | type[GradientStatistic]]:
+        """What it needs, in an order that is the same everywhere."""
+        return [statistics.REGISTRY[name] for name in sorted(self.needs)]
+
+    @property
+    def reads_gradient(self) -> bool:
+        """Whether it is a formula of a gradient, so that it combines with every one."""
+        return any(issubclass(kind, GradientStatistic) for kind in self.statistics)
+
+    @property
+    def reads_layers(self) -> bool:
+        """Whether it needs what layers take in or put out."""
+        return any(issubclass(kind, LayerStatistic) for kind in self.statistics)
+
+    @property
+    def accumulates(self) -> bool:
+        """Whether its statistics go on over all batches, and the formula is applied once."""
+        return any(not kind.per_batch for kind in self.statistics)
+
+    def score_name(self, gradient: str) -> str:
+        """Its name with a gradient's part: ``SmoothGradCAM``."""
+        return f"{gradient}{self.short_name}" if gradient else self.name
+
+    @property
+    def score_names(self) -> dict[str, str]:
+        """Its name with each gradient that it combines with → the gradient's part."""
+        parts = gradients.REGISTRY if self.reads_gradient else [""]
+        return {self.score_name(part): part for part in parts}
 
 
 REGISTRY: dict[str, Criterion] = {}
@@ -47,37 +84,45 @@ REGISTRY: dict[str, Criterion] = {}
 def criterion(
     name: str,
     *,
-    needs: Iterable[Statistic] = (),
+    needs: Iterable[str] = (),
     formula: str,
     source: str,
-    smooth_name: str | None = None,
-    reads: Iterable[str] = (),
+    short_name: str | None = None,
+    options: Iterable[Option] = (),
     by_row: bool = False,
+    any_scope: bool = False,
 ) -> Callable[[CriterionFunction], CriterionFunction]:
     """Register a function as a criterion; every command and driver then knows it.
 
     Args:
         name: Its name inside strategy names; must be new.
-        needs: Statistics it reads, of ``"gradient"`` and ``"activation"``.
+        needs: Statistics it reads, by name, such as ``"gradient"`` and ``"activation"``; all of one batch,
+            or all accumulated over batches.
         formula: One line for people.
         source: Paper and equation.
-        smooth_name: Name of the smoothed form; by default ``"Smooth" + name`` if it needs a gradient.
-        reads: Fields of `ScoringOptions` that the formula reads; scores are told apart by these alone.
+        short_name: What stands for it beside a gradient's part of a name; by default `name`.
+        options: The options that the formula reads; scores are told apart by what they read alone.
         by_row: See `Criterion`; leave it off for a formula that compares weights with each other.
+        any_scope: See `Criterion`.
 
     Raises:
-        ValueError: The name, or that of the smoothed form, is taken.
+        ValueError: A name is taken, a statistic is unknown, or one is of a batch and another accumulated.
     """
-    needed, read = frozenset(needs), frozenset(reads)
-    if smooth_name is None and "gradient" in needed:
-        smooth_name = f"Smooth{name}"
+    needed, own = frozenset(needs), tuple(options)
 
     def register(function: CriterionFunction) -> CriterionFunction:
-        taken = {*REGISTRY, *(entry.smooth_name for entry in REGISTRY.values())}
-        for new in (name, smooth_name):
-            if new is not None and new in taken:
-                raise ValueError(f"a criterion named {new!r} is registered already")
-        REGISTRY[name] = Criterion(name, function, needed, formula, source, smooth_name, read, by_row)
+        unknown = needed - statistics.REGISTRY.keys()
+        if unknown:
+            raise ValueError(f"no statistic named {min(unknown)!r} is registered")
+        new = Criterion(name, function, needed, formula, source, short_name or name, own, by_row, any_scope)
+        if len({kind.per_batch for kind in new.statistics}) > 1:
+            raise ValueError(f"{name!r} needs statistics of one batch and accumulated ones at once")
+        taken = {other for entry in REGISTRY.values() for other in entry.score_names}
+        for other in new.score_names:
+            if other in taken:
+                raise ValueError(f"a criterion named {other!r} is registered already")
+        declare(own)
+        REGISTRY[name] = new
         return function
 
     return register

@@ -7,12 +7,15 @@ import torch
 from gradients import gradients, smooth_gradients
 from models import tiny, tiny_batches
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from deepcuts import ScoreRequest, ScoringOptions, Strategy, prunable_parameters, score
+from deepcuts.common.errors import ScoringError
 from deepcuts.common.seeds import derive_seed
-from deepcuts.scoring.passes import Batch, model_loss, own_gradients
-from deepcuts.scoring.smoothing import NotTogetherError, noisy_linear_layers, stream_smooth_gradients
-from deepcuts.scoring.sweep import Sweep, Wanted
+from deepcuts.scoring.noise import NotTogetherError, noisy_linear_layers, repeated
+from deepcuts.scoring.passes import Batch, model_loss
+from deepcuts.scoring.sweep import Sweep
+from deepcuts.scoring.wanted import Wanted
 
 
 def silent(width: int) -> nn.Linear:
@@ -154,11 +157,7 @@ def test_paths_run_together_give_what_each_gives_in_a_pass_of_its_own(together: 
     parameters = dict(model.named_parameters())
     options = ScoringOptions(noise_std=0.3, paths=4)
     alone = smooth_gradients(model, batch, parameters, model_loss, options, seed=9)
-    found: dict[str, Tensor] = {}
-    with own_gradients(parameters):
-        stream_smooth_gradients(
-            model, batch, parameters, model_loss, options, 9, found.__setitem__, together=together
-        )
+    found = smooth_gradients(model, batch, parameters, model_loss, options, seed=9, together=together)
     largest = max(value.abs().max().item() for value in alone.values())
     for name, value in alone.items():
         torch.testing.assert_close(found[name], value, rtol=1e-3, atol=1e-5 * largest)
@@ -178,10 +177,11 @@ def test_a_model_whose_layers_do_not_all_see_the_rows_falls_back_to_one_path_at_
     request = ScoreRequest(Strategy.parse("LayerSmoothGrad"), ScoringOptions(paths=3))
     sums = []
     for together in (1, 3):
-        sweep = Sweep(model.eval(), parameters, [Wanted.of(request)], model_loss, seed=0)
-        sweep.together = together
-        sums.append(next(iter(sweep.run([batch], 0, 1).sums.values())))
-        assert sweep.together == 1
+        wanted = Wanted.of(request)
+        sweep = Sweep(model.eval(), parameters, [wanted], model_loss, seed=0)
+        sweep.gradient_passes.together = together
+        sums.append(sweep.run([batch], 0, 1).importances(wanted))
+        assert sweep.gradient_passes.together == 1
     for name in parameters:
         assert torch.equal(sums[0][name], sums[1][name])
 
@@ -198,11 +198,12 @@ def test_paths_are_halved_until_they_fit_the_device(monkeypatch: pytest.MonkeyPa
             raise torch.cuda.OutOfMemoryError
         return model_loss(model, batch)
 
-    sweep = Sweep(model.eval(), prunable_parameters(model), [Wanted.of(request)], small_device, seed=0)
-    sweep.together = 8
-    totals = sweep.run([batch, batch], 0, 1)
+    wanted = Wanted.of(request)
+    sweep = Sweep(model.eval(), prunable_parameters(model), [wanted], small_device, seed=0)
+    sweep.gradient_passes.together = 8
+    found = sweep.run([batch, batch], 0, 1).importances(wanted)
     assert rows == [32, 16, *[8] * 8]
-    assert all(value.sum() > 0 for value in next(iter(totals.sums.values())).values())
+    assert all(value.sum() > 0 for value in found.values())
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
@@ -238,3 +239,62 @@ def test_parameters_that_share_a_gradient_tensor_are_averaged_apart() -> None:
         seed=0,
     )
     assert {name: value.tolist() for name, value in found.items()} == {"one": [1] * 3, "other": [1] * 3}
+
+
+def test_what_has_no_rows_is_not_repeated_with_them() -> None:
+    batch = {"ids": torch.arange(6).view(2, 3), "scale": torch.tensor(2.0), "flag": True}
+    found = repeated(batch, 3)
+    assert torch.equal(found["ids"], torch.cat([batch["ids"]] * 3))
+    assert found["scale"] is batch["scale"]
+    assert found["flag"] is True
+
+
+class _Again(nn.Module):
+    """One linear layer that runs several times in a region of its own, kept or computed again."""
+
+    def __init__(self, again: bool) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.again = again
+        self.first, self.shared, self.last = nn.Linear(3, 4), nn.Linear(4, 4), nn.Linear(4, 2)
+
+    def region(self, hidden: Tensor) -> Tensor:
+        return self.shared(self.shared(hidden).tanh()).tanh()
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = self.first(x).tanh()
+        for _ in range(2):
+            hidden = (
+                checkpoint(self.region, hidden, use_reentrant=False) if self.again else self.region(hidden)
+            )
+        return self.last(hidden)
+
+
+def test_a_layer_that_checkpointing_runs_again_gets_the_noise_that_it_had() -> None:
+    batch = {"x": torch.randn(5, 3, generator=torch.Generator().manual_seed(1))}
+
+    def loss_fn(model: nn.Module, batch: Batch) -> Tensor:
+        return model(batch["x"]).square().mean()
+
+    found = []
+    for again in (False, True):
+        model = _Again(again)
+        parameters = dict(model.named_parameters())
+        options = ScoringOptions(noise_std=0.5, paths=2)
+        found.append(smooth_gradients(model, batch, parameters, loss_fn, options, seed=3))
+    for name, value in found[0].items():
+        torch.testing.assert_close(found[1][name], value, rtol=1e-6, atol=1e-8)
+
+
+def test_a_layer_that_is_run_again_with_something_else_is_refused() -> None:
+    layer = silent(4)
+    inputs = [torch.ones(2, 2), torch.zeros(2, 2)]
+
+    def region(x: Tensor) -> Tensor:
+        return (layer(inputs.pop(0)) + layer.bias).sin() * x
+
+    nn.init.ones_(layer.weight)
+    with noisy_linear_layers(layer, 1.0, 0):
+        loss = checkpoint(region, torch.ones(2, 4, requires_grad=True), use_reentrant=False).sum()
+        with pytest.raises(ScoringError, match="run again in the backward pass with other inputs"):
+            loss.backward()

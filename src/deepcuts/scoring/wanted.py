@@ -1,0 +1,124 @@
+"""What a sweep is asked for, and which passes it takes: what several scores may share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeVar
+
+from deepcuts.scoring import gradients
+from deepcuts.scoring.criteria import Criterion
+from deepcuts.scoring.gradients import Gradient
+from deepcuts.scoring.options import ScoringOptions
+from deepcuts.scoring.statistics import Statistic
+from deepcuts.scoring.strategy import ScoreRequest
+
+_Key = TypeVar("_Key", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A criterion of some gradient, with the options that it reads: what several requests may share.
+
+    Attributes:
+        criterion: The formula.
+        gradient: The gradient that it sees, if it reads one.
+        options: Those that count for nothing are at their defaults.
+        limit: The most batches that it reads; None for all.
+    """
+
+    criterion: Criterion
+    gradient: Gradient
+    options: ScoringOptions
+    limit: int | None
+
+    @classmethod
+    def of(cls, request: ScoreRequest) -> Wanted:
+        """What a request asks for, apart from scope, inversion and options that count for nothing."""
+        strategy = request.strategy
+        options = strategy.options_read(request.options)
+        return cls(strategy.formula, strategy.gradient_read, options, strategy.limit(options))
+
+    @property
+    def needs_data(self) -> bool:
+        """Whether it reads any batch."""
+        return bool(self.criterion.needs)
+
+    @property
+    def own_passes(self) -> bool:
+        """Whether its gradient takes passes of its own, beside the clean one."""
+        return self.criterion.reads_gradient and not self.gradient.clean
+
+    @property
+    def clean_pass(self) -> bool:
+        """Whether anything of it comes from the pass in which nothing is changed."""
+        return self.needs_data and (self.criterion.reads_layers or not self.own_passes)
+
+    @property
+    def clean_gradient(self) -> bool:
+        """Whether its gradient comes from that pass."""
+        return self.criterion.reads_gradient and self.gradient.clean
+
+
+class Clean(NamedTuple):
+    """What the passes in which nothing is changed depend on."""
+
+    dropout: bool
+    precision: str
+    compiled: bool
+
+    @classmethod
+    def of(cls, wanted: Wanted) -> Clean:
+        """The pass that a score takes its layers' statistics from, and its gradient if that is clean."""
+        return cls(wanted.options.dropout, wanted.options.precision, wanted.options.compile)
+
+
+class Changed(NamedTuple):
+    """What the passes of a gradient that changes something depend on."""
+
+    gradient: str
+    dropout: bool
+    precision: str
+    options: tuple[Any, ...]
+
+    @classmethod
+    def of(cls, wanted: Wanted) -> Changed:
+        """The passes of a score's gradient; how many batches there are is none of theirs."""
+        own = [option for option in wanted.gradient.options if option != wanted.gradient.limit]
+        options = wanted.options
+        values = tuple(getattr(options, option.name) for option in own)
+        return cls(wanted.gradient.name, options.dropout, options.precision, values)
+
+
+def gradient_source(wanted: Wanted) -> Clean | Changed:
+    """The passes that a score's gradient comes from."""
+    return Clean.of(wanted) if wanted.clean_gradient else Changed.of(wanted)
+
+
+def statistic_key(wanted: Wanted, kind: type[Statistic]) -> tuple[Any, ...]:
+    """What a statistic's own options say, and over which batches it goes on."""
+    values = tuple(getattr(wanted.options, option.name) for option in kind.options)
+    return kind.name, values, None if kind.per_batch else wanted.limit
+
+
+def grouped(wanted: Sequence[Wanted], key: Callable[[Wanted], _Key]) -> dict[_Key, list[Wanted]]:
+    """Scores by what `key` says of them, in their order."""
+    groups: dict[_Key, list[Wanted]] = {}
+    for one in wanted:
+        groups.setdefault(key(one), []).append(one)
+    return groups
+
+
+def count_passes(requests: Sequence[ScoreRequest], batches: int) -> int:
+    """Forward passes, most of them with a backward one, of one sweep over so many batches at most."""
+
+    def longest(sharing: Sequence[Wanted]) -> int:
+        return max(batches if one.limit is None else min(one.limit, batches) for one in sharing)
+
+    wanted = list(dict.fromkeys(map(Wanted.of, requests)))
+    clean = grouped([one for one in wanted if one.clean_pass], Clean.of)
+    changed = grouped([one for one in wanted if one.own_passes], Changed.of)
+    return sum(longest(sharing) for sharing in clean.values()) + sum(
+        gradients.REGISTRY[key.gradient].passes(sharing[0].options) * longest(sharing)
+        for key, sharing in changed.items()
+    )
