@@ -119,6 +119,8 @@ def write_cell(
         "finetune": 100.5, "score": 30.25, "score_shared_by": 4, "retrain": 80.75,
         "cut": 0.5, "evaluate": 2.5, "rewind": 0.25, "save": 0.5,
     }  # fmt: skip
+    steps = ["finetune", "score", "cut", "rewind", "retrain"]
+    result["environments"] = [{"steps": steps, "environment": {**_ENVIRONMENT, **(environment or {})}}]
     write_json(folder / run_folder.RESULT, result)
     return folder
 
@@ -216,6 +218,7 @@ def _describe(config: Mapping[str, Any], task: Task, masks: MaskBits, rows: int)
     total = prunable + TOTAL
     return {
         "format": 2,
+        "recipe": made.recipe,
         "strategy": made.strategy,
         "rewind": made.rewind,
         "seed": made.seed,

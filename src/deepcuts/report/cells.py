@@ -103,13 +103,14 @@ class Cell:
 
 def is_control(strategy: str) -> bool:
     """Whether a strategy is a control: random, or the worst weights kept."""
-    return strategy.startswith("Inverted") or strategy.removeprefix("Global") == "Random"
+    parsed = Strategy.parse(strategy)
+    return parsed.inverted or parsed.criterion == "Random"
 
 
 def strategy_order(strategy: str) -> tuple[bool, int, str]:
     """Sort key: the paper's strategies as the paper lists them, then others, then controls."""
-    place = PAPER_ORDER.index(strategy) if strategy in PAPER_ORDER else len(PAPER_ORDER)
-    return is_control(strategy), place, strategy
+    rank = PAPER_ORDER.index(strategy) if strategy in PAPER_ORDER else len(PAPER_ORDER)
+    return is_control(strategy), rank, strategy
 
 
 def load_cell(record: CellRecord) -> Cell:

@@ -1,4 +1,8 @@
-"""How alike masks and scores are, and where kept weights are: pure functions on masks, scores and names."""
+"""The numbers of a report, without figures and words.
+
+How alike masks and scores are and where kept weights are (pure functions on masks, scores and names, which
+`deepcuts compare` uses too); and what studies of cells found: performance, differences with intervals, costs.
+"""
 
 from __future__ import annotations
 

@@ -61,12 +61,12 @@ def option_studies(study: Study) -> list[OptionStudy]:
     """Every strategy and density of a study at which one option was varied and the others were not."""
     found = []
     variants = [cell for cell in study.variants if cell.result is not None]
-    places: dict[tuple[str, float, str], None] = {}
+    varied: dict[tuple[str, float, str], None] = {}
     for cell in variants:
         odd = [name for name, value in cell.options.items() if value != study.usual_options[name]]
         if len(odd) == 1:
-            places[cell.strategy, cell.density, odd[0]] = None
-    for strategy, density, option in sorted(places):
+            varied[cell.strategy, cell.density, odd[0]] = None
+    for strategy, density, option in sorted(varied):
         cells = [
             cell
             for cell in (*study.at(strategy, density), *variants)

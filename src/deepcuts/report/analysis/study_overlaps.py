@@ -130,11 +130,11 @@ def task_overlaps(studies: Sequence[Study]) -> list[Row]:
     rows: list[Row] = []
     for model in dict.fromkeys(study.model for study in studies):
         by_task = {study.task: study for study in reversed(studies) if study.model == model}
-        places = dict.fromkeys(
+        points = dict.fromkeys(
             (cell.strategy, cell.density, cell.seed) for study in by_task.values() for cell in study.done
         )
         found: dict[tuple[str, float], list[tuple[int, Overlap, Row]]] = {}
-        for strategy, density, seed in places:
+        for strategy, density, seed in points:
             cells = {
                 task: cell
                 for task, study in sorted(by_task.items())
