@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from deepcuts.common.quiet import quiet_libraries
+from deepcuts.common.progress import quiet_libraries
 from deepcuts.common.timing import clock
 from deepcuts.runs.config import DataConfig, PruneConfig
 

@@ -26,7 +26,7 @@ from rich.table import Table
 
 from benchmarks.shapes import CONFIGS, model_of
 from deepcuts import Budget, Masks, apply_masks, score, select
-from deepcuts.common.quiet import quiet_libraries
+from deepcuts.common.progress import quiet_libraries
 from deepcuts.common.timing import Timing, in_turns
 from deepcuts.deploy.bench.facts import facts
 from deepcuts.deploy.bench.forms import Files

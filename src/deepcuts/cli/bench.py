@@ -43,7 +43,7 @@ def bench(
     ] = True,
     task: Annotated[
         str | None,
-        typer.Option(help="sst2, cola, stsb or minimal-pairs (default: a run's own).", rich_help_panel=_DATA),
+        typer.Option(help="A task by its name, such as sst2 (default: a run's own).", rich_help_panel=_DATA),
     ] = None,
     data: Annotated[
         str | None, typer.Option(help="Folder with the GLUE task; else the Hub.", rich_help_panel=_DATA)
@@ -58,7 +58,7 @@ def bench(
     ] = None,
     label: Annotated[str | None, typer.Option(help="Column to predict.", rich_help_panel=_DATA)] = None,
     kind: Annotated[
-        str | None, typer.Option(help="classification or regression.", rich_help_panel=_DATA)
+        str | None, typer.Option(help="Kind of task, such as regression.", rich_help_panel=_DATA)
     ] = None,
     max_length: Annotated[
         int | None,
@@ -89,7 +89,7 @@ def bench(
     check_turns(turns)
     check_names(only or ())
     from deepcuts.cli.common import data_to_measure_on, reporter
-    from deepcuts.common.quiet import quiet_libraries
+    from deepcuts.common.progress import quiet_libraries
 
     quiet_libraries()
     from deepcuts.cli.bench_tables import print_bench

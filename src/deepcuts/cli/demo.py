@@ -24,7 +24,7 @@ def demo(
     Example:  deepcuts demo
     """
     from deepcuts.cli.common import measure_cells, on_plateau, print_table, reporter
-    from deepcuts.common.quiet import quiet_libraries
+    from deepcuts.common.progress import quiet_libraries
 
     say = reporter()
     quiet_libraries()

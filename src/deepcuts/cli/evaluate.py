@@ -39,7 +39,7 @@ def evaluate(
     import json
 
     from deepcuts.cli.common import data_to_measure_on, measure_cells, print_table
-    from deepcuts.common.quiet import quiet_libraries
+    from deepcuts.common.progress import quiet_libraries
 
     source, length = data_to_measure_on(model, arguments)
     task_data = source.load()

@@ -36,7 +36,7 @@ def export(
     Example:  deepcuts export run --format sparse -o run-sparse
     """
     from deepcuts.cli.common import print_table
-    from deepcuts.common.quiet import quiet_libraries
+    from deepcuts.common.progress import quiet_libraries
 
     quiet_libraries()
     from deepcuts.deploy.export.exporting import FORMATS

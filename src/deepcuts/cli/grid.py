@@ -58,7 +58,7 @@ def grid(
     from rich.console import Console
 
     from deepcuts.cli.grid_table import Watcher, print_cells, print_work
-    from deepcuts.common.quiet import quiet_libraries
+    from deepcuts.common.progress import quiet_libraries
     from deepcuts.runs.grid.file import read_grid
 
     if executor not in ("local", "ray"):

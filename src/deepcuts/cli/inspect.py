@@ -28,7 +28,7 @@ def inspect(
     Example:  deepcuts inspect run
     """
     from deepcuts.cli.common import print_table
-    from deepcuts.common.quiet import quiet_libraries
+    from deepcuts.common.progress import quiet_libraries
     from deepcuts.masks.holding import verify_masks
     from deepcuts.masks.masks import Masks
     from deepcuts.runs.run_folder import MODEL, mask_file

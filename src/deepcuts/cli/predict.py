@@ -33,7 +33,7 @@ def predict(
         bool, typer.Option("--trust-remote-code", help="Let code that comes with the model run.")
     ] = False,
 ) -> None:
-    """Predict texts: JSON lines with labels and scores, or with the regression's value.
+    """Predict texts: JSON lines with labels and scores, a value, or what the kind of task says.
 
     Example:  deepcuts predict run "What a lovely film." "What a waste of time."
     """
@@ -42,7 +42,7 @@ def predict(
     if text and file is not None:
         raise InputError("file", str(file), "texts are given as arguments already")
     texts = _texts(text, file, pair)
-    from deepcuts.common.quiet import quiet_libraries
+    from deepcuts.common.progress import quiet_libraries
 
     quiet_libraries()
     from deepcuts.deploy.export.source import load_pruned

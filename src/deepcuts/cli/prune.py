@@ -67,7 +67,7 @@ def prune(
     """
     from deepcuts.cli.common import print_result, reporter
     from deepcuts.cli.preview import print_preview
-    from deepcuts.common.quiet import quiet_libraries
+    from deepcuts.common.progress import quiet_libraries
     from deepcuts.runs.config import DataConfig, PruneConfig
     from deepcuts.runs.run_folder import check_run_folder
 

@@ -1,7 +1,9 @@
-"""What a person sees of long work: bars in a terminal, plain lines elsewhere."""
+"""What a person sees of long work: bars in a terminal, plain lines elsewhere, and no library's chatter."""
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -55,3 +57,17 @@ class Reporter:
         with Progress(*columns, console=self._console, transient=True) as progress:
             task = progress.add_task(label, total=total, completed=done)
             yield lambda: progress.advance(task)
+
+
+def quiet_libraries() -> None:
+    """Keep the libraries' chatter out of the output; their errors still come through."""
+    import warnings
+
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()

@@ -12,8 +12,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from deepcuts.common.progress import Reporter
-from deepcuts.common.quiet import quiet_libraries
+from deepcuts.common.progress import Reporter, quiet_libraries
 from deepcuts.runs.grid.jobs import Jobs
 from deepcuts.runs.grid.work import Outcome, attempt
 from deepcuts.runs.grid.worklist import Unit

@@ -8,8 +8,7 @@ from typing import Any
 
 from deepcuts.common import plugins
 from deepcuts.common.errors import DeepcutsError, InputError
-from deepcuts.common.progress import Reporter
-from deepcuts.common.quiet import quiet_libraries
+from deepcuts.common.progress import Reporter, quiet_libraries
 from deepcuts.runs.grid.jobs import Jobs
 from deepcuts.runs.grid.work import Outcome, attempt
 from deepcuts.runs.grid.worklist import Unit
