@@ -1,14 +1,18 @@
-"""The paper's recipe: fine-tune, score, cut, rewind, retrain (DeepCuts, §3)."""
+"""The paper's recipe: fine-tune, score, cut, rewind, retrain (DeepCuts, §3).
+
+Its options are read wherever a command starts; what its steps need is loaded when they are made.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from deepcuts.common.options import Option
-from deepcuts.runs import legacy
 from deepcuts.runs.recipes.registry import recipe
-from deepcuts.runs.steps import Aim, Cut, Measure, Rewind, Save, Score, Step, Train
-from deepcuts.training.objectives import find_objective
+
+if TYPE_CHECKING:
+    from deepcuts.runs.steps import Aim, Step, Train
 
 REWIND = Option(
     "rewind",
@@ -27,9 +31,18 @@ OPTIONS = (
 )
 
 
-@recipe("paper", "fine-tune, score, cut, rewind, retrain", options=OPTIONS, former=legacy.cell)
+def _former(job: Any) -> Mapping[str, Any] | None:
+    from deepcuts.runs import legacy
+
+    return legacy.cell(job)
+
+
+@recipe("paper", "fine-tune, score, cut, rewind, retrain", options=OPTIONS, former=_former)
 def paper(job: Any) -> list[Step]:
     """The steps of the paper: single shot."""
+    from deepcuts.runs import legacy
+    from deepcuts.runs.steps import Cut, Measure, Score
+
     return [
         finetune(job),
         Score(job.request, job.config.score_batch_size, is_shared=True, former=legacy.score),
@@ -41,6 +54,9 @@ def paper(job: Any) -> list[Step]:
 
 def finetune(job: Any) -> Train:
     """θ0 → θ1, the dense model, which most recipes begin with."""
+    from deepcuts.runs import legacy
+    from deepcuts.runs.steps import Train
+
     return Train(
         "finetune",
         "fine-tune",
@@ -54,6 +70,9 @@ def finetune(job: Any) -> Train:
 
 def aim_of(job: Any) -> Aim:
     """What retraining minimises; a teacher is the dense model of the same run."""
+    from deepcuts.runs.steps import Aim
+    from deepcuts.training.objectives import find_objective
+
     chosen = find_objective(job.config.objective)
     given = {option.name: getattr(job.config, option.setting) for option in chosen.options}
     return Aim(chosen.name, chosen.changed(given), "finetune" if chosen.reads_teacher else None)
@@ -61,6 +80,9 @@ def aim_of(job: Any) -> Aim:
 
 def retrain(job: Any) -> list[Step]:
     """M ⊙ θ → M ⊙ θ2, from the values that are asked for, and the pruned model saved; most end so."""
+    from deepcuts.runs import legacy
+    from deepcuts.runs.steps import Rewind, Save, Train
+
     source = job.config.rewind
     training = Train(
         "retrain",
