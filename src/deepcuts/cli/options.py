@@ -19,7 +19,7 @@ def with_options(
     function: Callable[..., None],
     panels: Mapping[str, Sequence[Option]],
     *,
-    shown: Collection[str] | None = None,
+    hidden: Collection[str] = (),
     undecided: Collection[str] = (),
 ) -> Callable[..., None]:
     """A function for typer that takes declared options beside its own parameters.
@@ -28,12 +28,12 @@ def with_options(
         function: Its parameters must be annotated for typer, but for the last, ``**given``, which gets
             option's name → value; None, or an empty list, where an option is not given.
         panels: Heading of ``--help`` → the options under it.
-        shown: Names of the options that ``--help`` shows; None for all.
+        hidden: Names of options that are taken, but not shown by ``--help``.
         undecided: Names of options whose default is decided later; none is shown for them.
     """
     own = list(inspect.signature(function, eval_str=True).parameters.values())[:-1]
     made = [
-        _parameter(option, panel, shown is None or option.setting in shown, option.setting not in undecided)
+        _parameter(option, panel, option.setting not in hidden, option.setting not in undecided)
         for panel, options in panels.items()
         for option in options
     ]

@@ -117,15 +117,12 @@ def complete(arguments: Sequence[str]) -> Callable[..., None]:
     """
     from deepcuts.cli.options import named, with_options
     from deepcuts.runs.config import data_options
-    from deepcuts.runs.settings import DATA, SCHEDULED, names_of, panels, shown
+    from deepcuts.runs.settings import DATA, SCHEDULED, panels, unread
 
-    strategy, recipe = named(arguments, "strategy"), named(arguments, "recipe")
     found = panels()
-    seen = names_of([option for panel in found for option in shown(panel, strategy, recipe)])
-    found = {
-        panel: (*data_options(), *options) if panel == DATA else options for panel, options in found.items()
-    }
-    return with_options(prune, found, shown={*seen, *names_of(data_options())}, undecided=SCHEDULED)
+    found[DATA] = (*data_options(), *found[DATA])
+    hidden = unread(named(arguments, "strategy"), named(arguments, "recipe"))
+    return with_options(prune, found, hidden=hidden, undecided=SCHEDULED)
 
 
 def _epochs(text: str | None) -> dict[str, int]:

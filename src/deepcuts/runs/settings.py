@@ -119,19 +119,17 @@ def names_of(options: Collection[Option]) -> set[str]:
     return {option.setting for option in options}
 
 
-def shown(panel: str, strategy: str | None, recipe: str | None) -> list[Option]:
-    """The options that ``--help`` shows under a heading: those that the named choices read."""
-    options = list(panels()[panel])
+def unread(strategy: str | None, recipe: str | None) -> set[str]:
+    """Names of the options that the named choices don't read; for None they are not chosen yet."""
+    found: set[str] = set()
     if strategy is not None:
         parsed = Strategy.parse(strategy)
         read = (*options_read(parsed), *allocation_of(parsed.scope).options)
-        unread = names_of((*scoring_options(), _ROWS, *allocation_options())) - names_of(read)
-        options = [option for option in options if option.setting not in unread]
+        found |= names_of((*scoring_options(), _ROWS, *allocation_options())) - names_of(read)
     if recipe is not None:
-        others = names_of([option for one in recipes().values() for option in one.options])
-        unread = others - names_of(recipe_named(recipe).options)
-        options = [option for option in options if option.setting not in unread]
-    return options
+        every = names_of([option for one in recipes().values() for option in one.options])
+        found |= every - names_of(recipe_named(recipe).options)
+    return found
 
 
 def _cut() -> tuple[Option, ...]:
