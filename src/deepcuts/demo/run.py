@@ -87,8 +87,8 @@ def demo_config(source: DataConfig, task: Task, row: Row, seed: int, density: fl
         "precision": "bf16",
         "max_length": 32,
         "score_batches": 60,
-        "smooth_batches": 24,
-        "paths": 5,
+        "smooth_batches": 60,
+        "paths": 2,
     }
     about = {"model": "minilm", "data": source, "strategy": row.strategy, "density": density, "seed": seed}
     return PruneConfig.make(task, **{**settings, **row.changes, **about})
