@@ -38,7 +38,7 @@ class Row:
 #: and other arithmetic, and why the paper's rewinding is a matter of luck here: docs/results/demo.md.
 ROWS = {
     "LayerGradCAMShift": Row("Cam-Cut", "LayerGradCAMShift"),
-    "LayerSmoothGrad": Row("Smooth-Cut", "LayerSmoothGrad"),
+    "LayerMagGrad": Row("|w · g|", "LayerMagGrad"),
     "LayerMagWeight": Row("magnitude", "LayerMagWeight"),
     "Random": Row("random (control)", "Random"),
     "LayerGradCAMShift-pretrained": Row(
@@ -87,8 +87,6 @@ def demo_config(source: DataConfig, task: Task, row: Row, seed: int, density: fl
         "precision": "bf16",
         "max_length": 32,
         "score_batches": 60,
-        "smooth_batches": 60,
-        "paths": 2,
     }
     about = {"model": "minilm", "data": source, "strategy": row.strategy, "density": density, "seed": seed}
     return PruneConfig.make(task, **{**settings, **row.changes, **about})
