@@ -78,8 +78,8 @@ def _caption(results: Mapping[str, Mapping[str, Any]]) -> str:
     return (
         f"Matthews correlation and accuracy on {first['task']['dev_rows']:,} dev sentences, before and after "
         f"retraining.\nScoring took {first['seconds']['score']:.0f} s for all strategies that need data.\n"
-        "Retraining goes on from the fine-tuned values. The last row rewinds to the pretrained ones, the paper's\n"
-        "way: it begins on a plateau, no better than a constant, which harder tasks leave late or never.\n"
+        "Retraining goes on from the fine-tuned values. The last row rewinds to the pretrained ones, as\n"
+        "the paper does: it begins on a plateau, no better than a constant, which harder tasks leave late.\n"
         "One seed. More of them, and other arithmetic: docs/results/demo.md in the repository."
     )
 
