@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -347,15 +348,16 @@ def test_a_regression_with_a_bounded_head_is_measured_as_it_is_saved(tmp_path: P
 def test_a_diverging_loss_stops_with_its_step_and_leaves_the_last_checkpoint(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from deepcuts.training import trainer as training
+    from deepcuts.training import loop as training
 
-    original = training.Trainer.compute_loss
+    original = training.Loop._pass_of
 
-    def poisoned(self: Any, *args: Any, **kwargs: Any) -> Any:
-        loss = original(self, *args, **kwargs)
-        return loss * float("nan") if self.model.training and self.state.global_step == 4 else loss
+    def poisoned(self: Any, outputs: Any) -> Any:
+        found = original(self, outputs)
+        poisons = self.model.training and self.state.global_step == 4
+        return replace(found, loss=found.loss * float("nan")) if poisons else found
 
-    monkeypatch.setattr(training.Trainer, "compute_loss", poisoned)
+    monkeypatch.setattr(training.Loop, "_pass_of", poisoned)
     with pytest.raises(DivergedError, match=r"nan at step 5.*learning rate"):
         prune(job(home), tmp_path / "run")
     checkpoints = list((tmp_path / "run" / "work").glob("finetune-*/checkpoints/checkpoint-3"))
