@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from runs import config
 
-from deepcuts import Masks
+from deepcuts import Masks, load_pruned
 
 
 def deepcuts(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -82,3 +83,37 @@ def test_a_file_that_is_no_packed_model_is_refused(home: Path, tmp_path: Path) -
     done = deepcuts("export", home / "run" / "masks.safetensors", "-o", tmp_path / "out")
     assert done.returncode == 2
     assert "holds 'masks', not packed model" in done.stderr
+
+
+def test_a_format_of_ones_own_is_written_and_read_back_by_its_name(home: Path, tmp_path: Path) -> None:
+    """A file outside of the package, with an option of its own."""
+    plugin = ("--plugin", Path(__file__).parents[1] / "toy_format.py")
+    helped = deepcuts(*plugin, "export", "--help", "--format", "toy")
+    assert "--digits" in helped.stdout
+    assert "--dtype" not in helped.stdout
+    done = deepcuts(
+        *plugin, "export", home / "run", "--format", "toy", "--digits", 7, "-o", tmp_path / "a.toy"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "lines of JSON, for the tests" in done.stdout
+    assert "Written with 7 digits." in done.stdout
+    done = deepcuts(*plugin, "export", tmp_path / "a.toy", "--format", "dense", "-o", tmp_path / "dense")
+    assert done.returncode == 0, done.stderr
+    (first, _), (second, _) = load_pruned(home / "run"), load_pruned(tmp_path / "dense")
+    for name, tensor in first.state_dict().items():
+        torch.testing.assert_close(second.state_dict()[name], tensor, rtol=1e-6, atol=0)
+    done = deepcuts("export", home / "run", "--format", "toy", "-o", tmp_path / "b.toy")
+    assert "format: got 'toy'" in done.stderr
+    done = deepcuts(
+        *plugin, "export", home / "run", "--format", "toy", "--digits", 0, "-o", tmp_path / "b.toy"
+    )
+    assert "digits: got 0" in done.stderr
+
+
+def test_the_model_of_a_dense_runtime_is_not_read_back(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "onnx").mkdir()
+    (tmp_path / "onnx" / "config.json").write_text("{}")
+    (tmp_path / "onnx" / "model.onnx").write_text("")
+    done = deepcuts("export", tmp_path / "onnx", "-o", tmp_path / "out")
+    assert done.returncode == 2
+    assert "a model for ONNX can't be read back" in done.stderr

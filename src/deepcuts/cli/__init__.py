@@ -42,7 +42,7 @@ class _Group(TyperGroup):
 
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
 #: Subcommand → makes its function, from the rest of the command line.
-_COMPLETED = {"prune": prune.complete}
+_COMPLETED = {"prune": prune.complete, "export": export.complete}
 
 app = typer.Typer(
     name="deepcuts",
@@ -59,7 +59,7 @@ app.command("inspect")(inspect.inspect)
 app.command("grid")(grid.grid)
 app.command("compare")(compare.compare)
 app.command("report")(report.report)
-app.command("export")(export.export)
+app.command("export")(export.before)
 app.command("bench")(bench.bench)
 app.command("strategies")(strategies.strategies)
 app.command("demo")(demo.demo)

@@ -1,14 +1,17 @@
-"""``deepcuts export``."""
+"""``deepcuts export``: its options are those that the chosen format declares."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
     from deepcuts.deploy.export.sizes import Sizes
+
+_DEFAULT = "sparse"
 
 
 def export(
@@ -19,10 +22,6 @@ def export(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Where to: a new folder, or for packed a new file.")
     ],
-    format: Annotated[str, typer.Option(help="dense, sparse, packed, onnx or openvino.")] = "sparse",
-    dtype: Annotated[
-        str | None, typer.Option(help="fp32, fp16 or bf16 (default: as the weights are).")
-    ] = None,
     masks: Annotated[
         Path | None,
         typer.Option(help="Mask file (default: the run's or file's own, or else the model's zeros)."),
@@ -30,26 +29,30 @@ def export(
     trust_remote_code: Annotated[
         bool, typer.Option("--trust-remote-code", help="Let code that comes with the model run.")
     ] = False,
+    **given: Any,
 ) -> None:
     """Write a pruned model in another format, and say what each part takes.
 
     Example:  deepcuts export run --format sparse -o run-sparse
+
+    With --format, --help shows the options of that format.
     """
     from deepcuts.cli.common import print_table
     from deepcuts.common.progress import quiet_libraries
 
     quiet_libraries()
-    from deepcuts.deploy.export.exporting import FORMATS
     from deepcuts.deploy.export.exporting import export as write
+    from deepcuts.deploy.export.formats import format_named
 
-    made = write(run, format, output, dtype=dtype, masks=masks, trust_remote_code=trust_remote_code)
+    format = given.pop("format") or _DEFAULT
+    made = write(run, format, output, masks=masks, trust_remote_code=trust_remote_code, **given)
     rows = [
         _row("dense, with zeros", made.dense, made.dense),
         _row(f"{format}, as written", made.written, made.dense),
         _row("entropy limit", made.least, made.dense),
     ]
     print_table(
-        f"{output}: {FORMATS[format]}",
+        f"{output}: {format_named(format).help}",
         [
             "bytes",
             "masks",
@@ -68,6 +71,33 @@ def export(
             ]
         ),
     )
+
+
+def before() -> None:
+    """Stand where the command is listed; `complete` takes its place when it is called."""
+
+
+before.__doc__ = export.__doc__
+
+
+def complete(arguments: Sequence[str]) -> Callable[..., None]:
+    """The command with the options of the format that its command line names.
+
+    Args:
+        arguments: The command line.
+
+    Raises:
+        InputError: There is no such format.
+    """
+    from deepcuts.cli.options import named, with_options
+    from deepcuts.common.options import Option
+    from deepcuts.deploy.export.formats import all_formats, format_named
+
+    name = named(arguments, "format") or _DEFAULT
+    chosen = format_named(name)
+    each = "; ".join(f"{one.name}: {one.help}" for one in all_formats().values())
+    format = Option("format", str, _DEFAULT, f"{each}.")
+    return with_options(export, {"Format": (format,), f"Options of the format {name}": chosen.options})
 
 
 def _row(title: str, sizes: Sizes, dense: Sizes) -> list[str]:

@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-
-import torch
+from typing import Any
 
 from deepcuts.common.errors import InputError
-from deepcuts.deploy.export.dense_runtimes import NOTE, check_installed, save_onnx, save_openvino
-from deepcuts.deploy.export.folders import save_dense, save_sparse
-from deepcuts.deploy.export.packed_file import is_packed, pack, unpack
+from deepcuts.common.options import checked_values
+from deepcuts.deploy.export.formats import format_named
 from deepcuts.deploy.export.precision import change_precision, dtype_named
-from deepcuts.deploy.export.sizes import (
-    Sizes,
-    dense_folder_sizes,
-    dense_sizes,
-    least_sizes,
-    other_sizes,
-    packed_sizes,
-    sparse_sizes,
-)
+from deepcuts.deploy.export.sizes import Sizes, dense_sizes, least_sizes
 from deepcuts.deploy.export.source import load_source
-
-#: What each format is for.
-FORMATS = {
-    "dense": "a folder as before, with zeros; loads anywhere",
-    "sparse": "a folder with one bit a weight and the kept values; loads with deepcuts installed",
-    "packed": "one compressed file, for storage and transfer",
-    "onnx": "model.onnx for ONNX Runtime, checked against PyTorch",
-    "openvino": "openvino_model.xml for OpenVINO, checked against PyTorch",
-}
 
 
 @dataclass(frozen=True)
@@ -58,64 +38,46 @@ def export(
     format: str,
     output: str | Path,
     *,
-    dtype: str | None = None,
     masks: str | Path | None = None,
     trust_remote_code: bool = False,
+    **options: Any,
 ) -> Exported:
     """Write a pruned model in another format.
 
     Args:
-        path: A run folder; a saved model, dense or in the sparse format; a packed file; a name on the Hub.
-        format: A key of `FORMATS`.
+        path: A run folder; a saved model, dense or in the sparse format; a packed file; a name on the Hub; or
+            what else a format recognises.
+        format: The name of a format, see `deepcuts.deploy.export.formats`.
         output: Where to: a folder, or for ``packed`` a file. Nothing may be there.
-        dtype: ``fp32``, ``fp16`` or ``bf16``; as they are, if None.
         masks: A mask file; see `deepcuts.deploy.export.source.load_source` for what is taken without one.
         trust_remote_code: Whether code that comes with the model may run.
+        options: The format's own, such as ``dtype`` (``"fp32"``, ``"fp16"`` or ``"bf16"``); None is as if it
+            weren't given.
 
     Raises:
-        InputError: An argument has a value that is not allowed, or a weight is too large for `dtype`.
-        DeepcutsError: See `load_source` and the functions that write the formats.
+        InputError: An argument has a value that is not allowed, or a weight is too large for ``dtype``.
+        DeepcutsError: See `load_source` and the formats.
     """
     output = Path(output)
-    if format not in FORMATS:
-        raise InputError("format", format, f"it must be one of {', '.join(FORMATS)}")
-    wanted = dtype_named(dtype) if dtype is not None else None
-    dense_runtime = format in ("onnx", "openvino")
-    if dense_runtime:
-        if wanted not in (None, torch.float32):
-            raise InputError("dtype", dtype, f"the format {format} is written in fp32")
-        wanted = torch.float32
-        check_installed(format)
+    chosen = format_named(format)
+    given = {name: value for name, value in options.items() if value is not None}
+    values = checked_values(chosen.options, given)
+    chosen.check()
     if output.exists():
         raise InputError("output", str(output), "it exists already; name another, or remove it")
     source = load_source(
         path, masks=Path(masks) if masks is not None else None, trust_remote_code=trust_remote_code
     )
-    model, kept, tokenizer = source.model, source.masks, source.tokenizer
-    dense = dense_sizes(model, kept)
-    vanished = change_precision(model, wanted) if wanted is not None else 0
-    notes = (
-        [f"{vanished:,} weights are too small for {dtype} and became 0; those kept stay kept."]
-        if vanished
-        else []
-    )
-    if format == "dense":
-        save_dense(model, output, tokenizer=tokenizer)
-        written = dense_folder_sizes(output, model, kept)
-    elif format == "sparse":
-        if is_packed(path) and wanted is None and masks is None:
-            unpack(path, output)  # the very files that were packed
-        else:
-            save_sparse(model, kept, output, tokenizer=tokenizer)
-        written = sparse_sizes(output)
-    elif format == "packed":
-        with tempfile.TemporaryDirectory(prefix="deepcuts-") as folder:
-            save_sparse(model, kept, Path(folder) / "model", tokenizer=tokenizer)
-            pack(Path(folder) / "model", output)
-        written = packed_sizes(output)
-    else:
-        save = save_onnx if format == "onnx" else save_openvino
-        difference = save(model, output, tokenizer=tokenizer)
-        written = other_sizes(output)
-        notes += [f"Outputs differ from PyTorch's by {difference:.1e} at most.", NOTE]
-    return Exported(dense, written, least_sizes(model, kept), kept.density, notes)
+    dense = dense_sizes(source.model, source.masks)
+    notes = []
+    dtype = values.get("dtype")
+    if dtype is not None:
+        vanished = change_precision(source.model, dtype_named(dtype))
+        source = replace(source, unchanged=None)
+        if vanished:
+            notes.append(
+                f"{vanished:,} weights are too small for {dtype} and became 0; those kept stay kept."
+            )
+    written = chosen.write(source, output, values)
+    least = least_sizes(source.model, source.masks)
+    return Exported(dense, written.sizes, least, source.masks.density, [*notes, *written.notes])

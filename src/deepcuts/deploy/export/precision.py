@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from deepcuts.common.errors import InputError
+from deepcuts.common.options import Option
 
-#: What a command line calls the types.
-DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+if TYPE_CHECKING:
+    import torch
+
+#: What a command line calls the types → what torch calls them.
+DTYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
+
+#: For formats that write any of them.
+DTYPE = Option(
+    "dtype", str, None, "Of the weights: fp32, fp16 or bf16; by default as they are.", choices=tuple(DTYPES)
+)
+#: For formats that are written in float32 alone.
+FLOAT32 = Option("dtype", str, "fp32", "Of the weights; this format is written in fp32.", choices=("fp32",))
 
 
 def dtype_named(name: str) -> torch.dtype:
@@ -18,18 +27,20 @@ def dtype_named(name: str) -> torch.dtype:
     Raises:
         InputError: There is no such name.
     """
+    import torch
+
     if name not in DTYPES:
         raise InputError("dtype", name, f"it must be one of {', '.join(DTYPES)}")
-    return DTYPES[name]
+    found: torch.dtype = getattr(torch, DTYPES[name])
+    return found
 
 
-@torch.no_grad()
 def change_precision(model: Any, dtype: torch.dtype) -> int:
     """Convert a model's floating-point weights, in place.
 
     Args:
         model: The model.
-        dtype: One of the values of `DTYPES`.
+        dtype: What `dtype_named` gives.
 
     Returns:
         How many weights became 0 because they were too small for the type; a mask still keeps them.
@@ -37,6 +48,8 @@ def change_precision(model: Any, dtype: torch.dtype) -> int:
     Raises:
         InputError: A weight is too large for the type; nothing was changed.
     """
+    import torch
+
     vanished = 0
     for name, tensor in model.state_dict().items():
         if not tensor.is_floating_point():

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,35 +12,20 @@ import torch
 from deepcuts.architectures.parameters import prunable_parameters
 from deepcuts.common.digests import tensor_bytes
 from deepcuts.common.errors import InputError
-from deepcuts.deploy.export.packed_file import is_packed, unpack
+from deepcuts.deploy.export.formats import Source, format_of
 from deepcuts.masks.holding import HeldMasks
 from deepcuts.masks.masks import Masks
 from deepcuts.models.loading import load_finetuned
 from deepcuts.models.names import resolve_model
-from deepcuts.models.sparse_checkpoint import is_sparse, read_sparse
 from deepcuts.runs.run_folder import MASKS, MODEL, mask_file
-
-
-@dataclass(frozen=True)
-class Source:
-    """A pruned model to export.
-
-    Attributes:
-        model: The model, dense in memory, its cut weights exactly +0.
-        masks: Which of its weights are kept.
-        tokenizer: Its tokenizer.
-    """
-
-    model: Any
-    masks: Masks
-    tokenizer: Any
 
 
 def load_source(path: str, *, masks: Path | None = None, trust_remote_code: bool = False) -> Source:
     """Load what is to be exported, with the types that its file has.
 
     Args:
-        path: A run folder; a saved model, dense or in the sparse format; a packed file; a name on the Hub.
+        path: A run folder; a saved model, dense or in the sparse format; a packed file; a name on the Hub; or
+            what else a format recognises.
         masks: A mask file. By default a run's own masks, or those that the sparse and the packed format hold;
             of any other model the weights that are not +0, among those that may be cut.
         trust_remote_code: Whether code that comes with the model may run.
@@ -57,14 +40,14 @@ def load_source(path: str, *, masks: Path | None = None, trust_remote_code: bool
         raise InputError("masks", str(masks), "there is no such file")
     if (Path(path) / MASKS).is_file() and not (Path(path) / MODEL).is_dir():
         raise InputError("run", path, "this run kept its masks, but no model")
-    with _as_model(path) as folder:
-        model, tokenizer = load_finetuned(folder, trust_remote_code=trust_remote_code, dtype="auto")
+    with _opened(path) as (name, held_masks):
+        model, tokenizer = load_finetuned(name, trust_remote_code=trust_remote_code, dtype="auto")
         if masks is not None:
             found = Masks.load(masks)
-        elif is_sparse(resolve_model(folder)):
-            found = Masks.from_bits(read_sparse(resolve_model(folder)).masks)
-        elif (Path(folder) / MASKS).is_file():
-            found = Masks.load(mask_file(Path(folder)))
+        elif (own := held_masks()) is not None:
+            found = own
+        elif (Path(path) / MASKS).is_file():
+            found = Masks.load(mask_file(Path(path)))
         else:
             found = masks_from_zeros(model)
     parameters = found.parameters_of(model)
@@ -72,7 +55,7 @@ def load_source(path: str, *, masks: Path | None = None, trust_remote_code: bool
     held = HeldMasks(model, found)
     held.verify()
     held.apply()  # a cut weight may be −0, which no format keeps
-    return Source(model, found, tokenizer)
+    return Source(model, found, tokenizer, Path(path) if masks is None else None)
 
 
 def load_pruned(path: str | Path, *, trust_remote_code: bool = False) -> tuple[Any, Any]:
@@ -89,8 +72,8 @@ def load_pruned(path: str | Path, *, trust_remote_code: bool = False) -> tuple[A
         ModelError: The model can't be found or loaded.
         FileFormatError: The packed file is truncated or was altered.
     """
-    with _as_model(str(path)) as folder:
-        return load_finetuned(folder, trust_remote_code=trust_remote_code)
+    with _opened(str(path)) as (name, _):
+        return load_finetuned(name, trust_remote_code=trust_remote_code)
 
 
 def masks_from_zeros(model: Any) -> Masks:
@@ -110,11 +93,14 @@ def masks_from_zeros(model: Any) -> Masks:
 
 
 @contextmanager
-def _as_model(path: str) -> Iterator[str]:
-    """What names a model for `deepcuts.models`: the path, or the folder that a packed file becomes."""
-    if not is_packed(path):
-        yield path
+def _opened(path: str) -> Iterator[tuple[str, Callable[[], Masks | None]]]:
+    """What names a model for `deepcuts.models`, and what gives the masks that its format holds."""
+    place = Path(path).expanduser()
+    if not place.is_file():
+        place = Path(resolve_model(path))
+    format = format_of(place)
+    if format is None:
+        yield path, lambda: None
         return
-    with tempfile.TemporaryDirectory(prefix="deepcuts-") as folder:
-        unpack(path, Path(folder) / "model")
-        yield str(Path(folder) / "model")
+    with format.opened(place) as folder:
+        yield str(folder), lambda: format.masks(folder)
