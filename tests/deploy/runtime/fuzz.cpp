@@ -19,7 +19,7 @@ int64_t deepcuts_pack(const uint8_t*, const float*, int64_t, int64_t, int32_t, u
 void deepcuts_free(uint8_t*);
 int32_t deepcuts_linears(int32_t, const deepcuts::Linears*, int64_t);
 int32_t deepcuts_attention(int32_t, const deepcuts::Attention*, int64_t);
-void deepcuts_add_norm(int32_t, const deepcuts::AddNorm*, int64_t);
+int32_t deepcuts_add_norm(int32_t, const deepcuts::AddNorm*, int64_t);
 }
 
 static int64_t between(std::mt19937& random, int64_t low, int64_t high) {
@@ -161,7 +161,7 @@ static int check_norm(uint32_t seed, int32_t kernel) {
     const auto weight = random_inputs(random, columns, 60), bias = random_inputs(random, columns, 60);
     std::vector<float> output(a.size());
     const deepcuts::AddNorm norm{a.data(), b.data(), weight.data(), bias.data(), output.data(), rows, columns, 0.5f};
-    deepcuts_add_norm(kernel, &norm, between(random, 1, 4));
+    if (deepcuts_add_norm(kernel, &norm, between(random, 1, 4)) != 0) return 1;
     for (int64_t row = 0; row < rows; ++row) {
         const auto at = static_cast<size_t>(row * columns);
         double mean = 0, squares = 0;

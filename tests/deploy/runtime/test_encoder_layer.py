@@ -219,10 +219,10 @@ def test_layers_together_and_in_a_chain_are_as_one_by_one(
             second = layer(11, 70, precision=precision)
             for tokens in (0, 1, 31, 70, 200):
                 flat = torch.randn(tokens, 37, generator=generator)
-                together = run.apply([one.packed(run) for one in (first, *others)], flat)
+                together = run.apply([one.for_kernel(run) for one in (first, *others)], flat)
                 for one, found in zip((first, *others), together, strict=True):
                     assert found.equal(one.multiply(flat))
-                (chained,) = run.apply([first.packed(run), second.packed(run)], flat, chained=True)
+                (chained,) = run.apply([first.for_kernel(run), second.for_kernel(run)], flat, chained=True)
                 torch.testing.assert_close(
                     chained, second.multiply(first.multiply(flat)), rtol=1e-5, atol=1e-5
                 )

@@ -84,7 +84,7 @@ def test_a_library_from_other_sources_is_not_used(
 
 def test_the_packed_form_is_the_same_for_all_instruction_sets(kernels: dict[str, kernel.Kernel]) -> None:
     layer, _, _ = layer_and_inputs()
-    packed = [one.pack(layer.mask_bits, layer.values, (132, 96), "bfloat16") for one in kernels.values()]
+    packed = [one.arrange(layer.mask_bits, layer.values, (132, 96), "bfloat16") for one in kernels.values()]
     assert all(torch.equal(one, packed[0]) for one in packed)
 
 
@@ -144,3 +144,55 @@ def test_it_works_in_a_child_after_a_fork() -> None:
         check=False,
     )
     assert done.stdout.strip() == "survived", done.stderr
+
+
+@pytest.fixture(scope="session")
+def failing(tmp_path_factory: pytest.TempPathFactory, kernels: dict[str, kernel.Kernel]) -> kernel.Kernel:
+    """A kernel of a library in which the next piece of work can be made to throw an exception of C++."""
+    path = tmp_path_factory.mktemp("failing") / "kernel.so"
+    return list(kernel.load(build.build(path, ("-O0", "-DDEEPCUTS_FAILURES"))).values())[-1]
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize(
+    ("which", "error", "reason"),
+    [
+        (1, kernel.KernelMemoryError, "no memory"),
+        (2, kernel.KernelError, "the operating system refused"),
+        (3, kernel.KernelError, "an unexpected failure"),
+    ],
+)
+def test_an_exception_of_the_library_becomes_an_error(
+    which: int, error: type[kernel.KernelError], reason: str, threads: int, failing: kernel.Kernel
+) -> None:
+    layer, inputs, expected = layer_and_inputs()
+    linear = layer.for_kernel(failing)
+    heads = torch.ones(2, 3, 5, 16)
+    work = {
+        "arrange a weight": lambda: failing.arrange(
+            layer.mask_bits, layer.values, (layer.out_features, layer.in_features), "float32"
+        ),
+        "for layers of shapes": lambda: failing.apply([linear], inputs),
+        "for the attention of 5 tokens": lambda: failing.attend(heads, heads, heads, None, 0.25, "float32"),
+        "for the normalisation of": lambda: failing.add_norm(
+            inputs, inputs, torch.ones(96), torch.zeros(96), 1e-5
+        ),
+    }
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        for what, do in work.items():
+            failing._library.deepcuts_fail(which)
+            with pytest.raises(error, match=f"the compiled kernel failed: {reason}.*{what}"):
+                do()
+            do()  # and it works again
+        torch.testing.assert_close(failing.apply([linear], inputs)[0], expected, rtol=1e-4, atol=1e-4)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_memory_that_there_cannot_be_is_an_error(kernels: dict[str, kernel.Kernel]) -> None:
+    """A weight of so many rows needs more than any machine has: std::bad_alloc or std::length_error."""
+    layer, _, _ = layer_and_inputs()
+    with pytest.raises(MemoryError, match="to arrange a weight of shape"):
+        next(iter(kernels.values())).arrange(layer.mask_bits, layer.values, (2**62, 1), "float32")

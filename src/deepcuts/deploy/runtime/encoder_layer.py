@@ -112,14 +112,14 @@ def _forward(layer: Any, run: Kernel, hidden_states: Tensor, mask: Tensor | None
 def _multiply(run: Kernel, linears: Sequence[Any], flat: Tensor) -> Sequence[Tensor]:
     """The outputs of layers of the same inputs."""
     if all(isinstance(one, SparseLinear) and one.precision == linears[0].precision for one in linears):
-        return run.apply([one.packed(run) for one in linears], flat)
+        return run.apply([one.for_kernel(run) for one in linears], flat)
     return [one.multiply(flat) if isinstance(one, SparseLinear) else one(flat).detach() for one in linears]
 
 
 def _feed_forward(run: Kernel, first: SparseLinear, second: Any, flat: Tensor) -> Tensor:
     """Two layers, one after the other."""
     if isinstance(second, SparseLinear) and second.precision == first.precision:
-        return run.apply([first.packed(run), second.packed(run)], flat, chained=True)[0]
+        return run.apply([first.for_kernel(run), second.for_kernel(run)], flat, chained=True)[0]
     (outputs,) = _multiply(run, (second,), first.multiply(flat))
     return outputs
 

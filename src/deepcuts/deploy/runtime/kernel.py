@@ -6,7 +6,7 @@ import ctypes
 import os
 import warnings
 from collections.abc import Sequence
-from ctypes import POINTER, byref, c_char_p, c_float, c_int32, c_int64, c_void_p
+from ctypes import POINTER, byref, c_char_p, c_int32, c_int64, c_void_p
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,8 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deepcuts.common.errors import InputError
+from deepcuts.common.errors import DeepcutsError, InputError
 from deepcuts.deploy.runtime import build
+from deepcuts.deploy.runtime.structures import AddNorm, Attention, Linear, Linears
 
 Precision = Literal["float32", "bfloat16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
@@ -29,82 +30,43 @@ CHOICE = "DEEPCUTS_KERNEL"
 FALLBACK = "csr"
 
 
-class _Linear(ctypes.Structure):
-    """Mirrors ``Linear`` of native/kernel.h."""
+class KernelError(DeepcutsError):
+    """The compiled kernel failed; the message says at what."""
 
-    _fields_ = (
-        ("packed", c_void_p),
-        ("rows", c_int64),
-        ("columns", c_int64),
-        ("half", c_int32),
-        ("activation", c_int32),
-        ("bias", c_void_p),
-        ("input", c_void_p),
-        ("tokens", c_int64),
-        ("input_stride", c_int64),
-        ("output", c_void_p),
-        ("output_stride", c_int64),
-    )
+    exit_status = 1
 
 
-class _Linears(ctypes.Structure):
-    """Mirrors ``Linears`` of native/kernel.h."""
-
-    _fields_ = (("layers", POINTER(_Linear)), ("count", c_int64), ("chained", c_int32))
+class KernelMemoryError(KernelError, MemoryError):
+    """The compiled kernel found no memory."""
 
 
-class _Attention(ctypes.Structure):
-    """Mirrors ``Attention`` of native/kernel.h."""
-
-    _fields_ = (
-        ("query", c_void_p),
-        ("key", c_void_p),
-        ("value", c_void_p),
-        ("output", c_void_p),
-        ("allowed", c_void_p),
-        ("batch", c_int64),
-        ("heads", c_int64),
-        ("queries", c_int64),
-        ("keys", c_int64),
-        ("features", c_int64),
-        ("query_steps", c_int64 * 3),
-        ("key_steps", c_int64 * 3),
-        ("value_steps", c_int64 * 3),
-        ("output_steps", c_int64 * 3),
-        ("allowed_steps", c_int64 * 2),
-        ("scale", c_float),
-        ("half", c_int32),
-    )
+#: What a call of the library returns, other than 0 → the error. See ``Status`` of native/dispatch.cpp.
+_FAILURES: dict[int, tuple[type[KernelError], str]] = {
+    1: (KernelMemoryError, "no memory"),
+    2: (KernelError, "the operating system refused threads or locks"),
+    3: (KernelError, "an unexpected failure"),
+}
 
 
-class _AddNorm(ctypes.Structure):
-    """Mirrors ``AddNorm`` of native/kernel.h."""
-
-    _fields_ = (
-        ("a", c_void_p),
-        ("b", c_void_p),
-        ("weight", c_void_p),
-        ("bias", c_void_p),
-        ("output", c_void_p),
-        ("rows", c_int64),
-        ("columns", c_int64),
-        ("epsilon", c_float),
-    )
+def _check(status: int, what: str) -> None:
+    if status != 0:
+        kind, reason = _FAILURES.get(status, (KernelError, f"status {status}"))
+        raise kind(f"the compiled kernel failed: {reason} {what}")
 
 
 @dataclass(frozen=True)
-class PackedLinear:
+class KernelLinear:
     """A sparse linear layer in the form that the kernel takes.
 
     Attributes:
-        packed: What `Kernel.pack` returned for this shape and precision.
+        arranged: What `Kernel.arrange` returned for this shape and precision.
         shape: ``(out_features, in_features)``.
         precision: Of weights and inputs; sums are always float32.
         bias: ``(out_features,)``, float32, contiguous.
         activation: What is applied last.
     """
 
-    packed: Tensor
+    arranged: Tensor
     shape: tuple[int, int]
     precision: Precision
     bias: Tensor | None
@@ -124,7 +86,7 @@ class Kernel:
         self._index = index
         self.name: str = library.deepcuts_kernel_name(index).decode()
 
-    def pack(self, bits: Tensor, values: Tensor, shape: tuple[int, int], precision: Precision) -> Tensor:
+    def arrange(self, bits: Tensor, values: Tensor, shape: tuple[int, int], precision: Precision) -> Tensor:
         """A weight in the form that `apply` takes.
 
         Args:
@@ -135,19 +97,21 @@ class Kernel:
 
         Returns:
             Bytes, uint8; the same for all instruction sets.
-        """
-        packed = c_void_p()
-        size = self._library.deepcuts_pack(
-            bits.data_ptr(), values.data_ptr(), *shape, int(precision == "bfloat16"), byref(packed)
-        )
-        if size < 0:
-            raise MemoryError(f"no memory to pack a weight of shape {shape}")
-        try:
-            return torch.from_numpy(np.array((ctypes.c_uint8 * size).from_address(packed.value or 0)))
-        finally:
-            self._library.deepcuts_free(packed)
 
-    def apply(self, layers: Sequence[PackedLinear], inputs: Tensor, *, chained: bool = False) -> list[Tensor]:
+        Raises:
+            KernelError: There is no memory for it, or another failure.
+        """
+        arranged = c_void_p()
+        size = self._library.deepcuts_pack(
+            bits.data_ptr(), values.data_ptr(), *shape, int(precision == "bfloat16"), byref(arranged)
+        )
+        _check(-min(size, 0), f"to arrange a weight of shape {shape}")
+        try:
+            return torch.from_numpy(np.array((ctypes.c_uint8 * size).from_address(arranged.value or 0)))
+        finally:
+            self._library.deepcuts_free(arranged)
+
+    def apply(self, layers: Sequence[KernelLinear], inputs: Tensor, *, chained: bool = False) -> list[Tensor]:
         """The outputs of layers, with as many threads as PyTorch uses.
 
         Args:
@@ -162,8 +126,8 @@ class Kernel:
         outputs = [torch.empty(tokens, one.shape[0], dtype=torch.float32, device="cpu") for one in layers]
         given = [inputs, outputs[0]] if chained else [inputs] * len(layers)
         filled = (
-            _Linear(
-                one.packed.data_ptr(),
+            Linear(
+                one.arranged.data_ptr(),
                 *one.shape,
                 int(one.precision == "bfloat16"),
                 int(one.activation == "gelu"),
@@ -176,11 +140,11 @@ class Kernel:
             )
             for one, source, target in zip(layers, given, outputs, strict=True)
         )
-        array = (_Linear * len(layers))(*filled)
-        linears = _Linears(array, len(layers), int(chained))
+        array = (Linear * len(layers))(*filled)
+        linears = Linears(array, len(layers), int(chained))
         # ctypes lets other Python threads run meanwhile.
-        if self._library.deepcuts_linears(self._index, byref(linears), torch.get_num_threads()) != 0:
-            raise MemoryError(f"no memory for the inputs of layers of shapes {[one.shape for one in layers]}")
+        status = self._library.deepcuts_linears(self._index, byref(linears), torch.get_num_threads())
+        _check(status, f"for layers of shapes {[one.shape for one in layers]}")
         return outputs[1:] if chained else outputs
 
     def attend(
@@ -213,7 +177,7 @@ class Kernel:
             return outputs.zero_()
         # Transposed, the outputs have their dimensions in the order of the others.
         steps = [(c_int64 * 3)(*one.stride()[:3]) for one in (query, key, value, outputs.transpose(1, 2))]
-        attention = _Attention(
+        attention = Attention(
             *(one.data_ptr() for one in (query, key, value, outputs)),
             None if allowed is None else allowed.data_ptr(),
             batch,
@@ -226,8 +190,8 @@ class Kernel:
             scale,
             int(precision == "bfloat16"),
         )
-        if self._library.deepcuts_attention(self._index, byref(attention), torch.get_num_threads()) != 0:
-            raise MemoryError(f"no memory for the attention of {key.shape[2]:,} tokens")
+        status = self._library.deepcuts_attention(self._index, byref(attention), torch.get_num_threads())
+        _check(status, f"for the attention of {key.shape[2]:,} tokens")
         return outputs
 
     def add_norm(self, a: Tensor, b: Tensor, weight: Tensor, bias: Tensor, epsilon: float) -> Tensor:
@@ -245,8 +209,9 @@ class Kernel:
         """
         outputs = torch.empty_like(a)
         pointers = (one.data_ptr() for one in (a, b, weight, bias, outputs))
-        norm = _AddNorm(*pointers, *a.shape, epsilon)
-        self._library.deepcuts_add_norm(self._index, byref(norm), torch.get_num_threads())
+        norm = AddNorm(*pointers, *a.shape, epsilon)
+        status = self._library.deepcuts_add_norm(self._index, byref(norm), torch.get_num_threads())
+        _check(status, f"for the normalisation of {tuple(a.shape)}")
         return outputs
 
 
@@ -265,10 +230,9 @@ def load(path: Path = build.LIBRARY) -> dict[str, Kernel]:
     library.deepcuts_pack.argtypes = [c_void_p, c_void_p, c_int64, c_int64, c_int32, POINTER(c_void_p)]
     library.deepcuts_free.restype = None
     library.deepcuts_free.argtypes = [c_void_p]
-    library.deepcuts_linears.argtypes = [c_int32, POINTER(_Linears), c_int64]
-    library.deepcuts_attention.argtypes = [c_int32, POINTER(_Attention), c_int64]
-    library.deepcuts_add_norm.restype = None
-    library.deepcuts_add_norm.argtypes = [c_int32, POINTER(_AddNorm), c_int64]
+    library.deepcuts_linears.argtypes = [c_int32, POINTER(Linears), c_int64]
+    library.deepcuts_attention.argtypes = [c_int32, POINTER(Attention), c_int64]
+    library.deepcuts_add_norm.argtypes = [c_int32, POINTER(AddNorm), c_int64]
     kernels = (
         Kernel(library, index)
         for index in range(library.deepcuts_kernel_count())

@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deepcuts.common.errors import DeepcutsError, InputError
 from deepcuts.deploy.runtime import kernel
+from deepcuts.deploy.runtime.fallback import by_pytorch
 from deepcuts.deploy.runtime.kernel import (
     ACTIVATIONS,
     PRECISIONS,
     Activation,
     Kernel,
-    PackedLinear,
+    KernelLinear,
     Precision,
 )
 from deepcuts.masks.bits import count_ones
@@ -70,7 +70,7 @@ class SparseLinear(nn.Module):
         self.register_buffer("mask_bits", mask_bits)
         self.register_buffer("values", values)
         self.register_buffer("bias", bias)
-        self._packed: PackedLinear | None = None
+        self._arranged: KernelLinear | None = None
         self._fallback: Callable[[Tensor], Tensor] | None = None
 
     @classmethod
@@ -206,26 +206,26 @@ class SparseLinear(nn.Module):
         """
         run = kernel.chosen()
         if run is not None:
-            return run.apply([self.packed(run)], flat)[0]
+            return run.apply([self.for_kernel(run)], flat)[0]
         if self._fallback is None:
             bits, values, bias = self._parts()
-            self._fallback = _fallback(
+            self._fallback = by_pytorch(
                 bits, values, (self.out_features, self.in_features), bias, self.precision, self.activation
             )
         return self._fallback(flat)
 
-    def packed(self, run: Kernel) -> PackedLinear:
+    def for_kernel(self, run: Kernel) -> KernelLinear:
         """The layer as a kernel takes it; made at the first call.
 
         Raises:
             DeepcutsError: The layer is not on the CPU.
         """
-        if self._packed is None:
+        if self._arranged is None:
             bits, values, bias = self._parts()
             shape = (self.out_features, self.in_features)
-            packed = run.pack(bits, values, shape, self.precision)
-            self._packed = PackedLinear(packed, shape, self.precision, bias, self.activation)
-        return self._packed
+            arranged = run.arrange(bits, values, shape, self.precision)
+            self._arranged = KernelLinear(arranged, shape, self.precision, bias, self.activation)
+        return self._arranged
 
     def _parts(self) -> tuple[Tensor, Tensor, Tensor | None]:
         if self.values.device.type != "cpu":
@@ -243,11 +243,11 @@ class SparseLinear(nn.Module):
         super()._load_from_state_dict(*args, **kwargs)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_packed": None, "_fallback": None}
+        return {**self.__dict__, "_arranged": None, "_fallback": None}
 
     def _forget(self) -> None:
         """Drop what was made from the buffers, which are about to become others."""
-        self._packed = None
+        self._arranged = None
         self._fallback = None
 
     def extra_repr(self) -> str:
@@ -257,41 +257,6 @@ class SparseLinear(nn.Module):
             f"bias={self.bias is not None}, density={self.density:.4f}, "
             f"precision={self.precision}, activation={self.activation}"
         )
-
-
-def _fallback(
-    mask_bits: Tensor,
-    values: Tensor,
-    shape: tuple[int, int],
-    bias: Tensor | None,
-    precision: Precision,
-    activation: Activation | None,
-) -> Callable[[Tensor], Tensor]:
-    """The layer without the compiled kernel: PyTorch's product of a CSR matrix and a dense one."""
-    kept = np.unpackbits(mask_bits.numpy(), count=math.prod(shape)).reshape(shape)
-    rows = np.concatenate([[0], kept.sum(axis=1, dtype=np.int64).cumsum()]).astype(np.int32)
-    columns = kept.nonzero()[1].astype(np.int32)
-    if precision == "bfloat16":
-        values = values.bfloat16().float()
-    # 32-bit indices: with them PyTorch multiplies several times faster.
-    with torch.inference_mode(False):
-        weight = torch.sparse_csr_tensor(
-            torch.from_numpy(rows), torch.from_numpy(columns), values, shape, check_invariants=False
-        )
-
-    @torch.no_grad()
-    def run(inputs: Tensor) -> Tensor:
-        if precision == "bfloat16":
-            inputs = inputs.bfloat16().float()
-        if len(inputs) == 0 or len(columns) == 0:
-            outputs = inputs.new_zeros(len(inputs), shape[0])
-        else:
-            outputs = (weight @ inputs.T).T.contiguous()
-        if bias is not None:
-            outputs = outputs + bias
-        return F.gelu(outputs) if activation == "gelu" else outputs
-
-    return run
 
 
 def _check_options(precision: str, activation: str | None) -> None:

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <mutex>
 #include <new>
+#include <stdexcept>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -59,6 +60,39 @@ const Choice kChoices[] = {
 };
 constexpr int32_t kChoiceCount = sizeof kChoices / sizeof *kChoices;
 
+// What a call of the C interface returns. No exception may pass it: a caller in C or Python can't catch one.
+enum Status : int32_t { kDone = 0, kNoMemory = 1, kSystem = 2, kOther = 3 };
+
+#ifdef DEEPCUTS_FAILURES
+// For tests: the next piece of work throws. 1: std::bad_alloc, 2: std::system_error, 3: something else.
+std::atomic<int32_t> failure{0};
+void fail_if_asked() {
+    switch (failure.exchange(0)) {
+        case 1: throw std::bad_alloc();
+        case 2: throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again));
+        case 3: throw 3;
+    }
+}
+#else
+void fail_if_asked() {}
+#endif
+
+// What work returns, or what became of its exception.
+template <class Work>
+int32_t guarded(const Work& work) {
+    try {
+        return work();
+    } catch (const std::bad_alloc&) {
+        return kNoMemory;
+    } catch (const std::length_error&) {  // a vector of more than there can be
+        return kNoMemory;
+    } catch (const std::system_error&) {
+        return kSystem;
+    } catch (...) {
+        return kOther;
+    }
+}
+
 // Waits a little for what is likely to come within microseconds; going to sleep and being woken takes tens of them.
 template <class Condition>
 void spin(const Condition& is_met) {
@@ -75,16 +109,29 @@ void spin(const Condition& is_met) {
 // so callers never wait for each other. After a fork the child starts with none, for threads are not inherited.
 class Pool {
   public:
+    // Does all pieces; returns the status of one that failed, or kDone. Nothing is thrown by a piece: others may be
+    // at work on what the caller would then take away.
     template <class Task>
-    static void run(int64_t threads, int64_t count, const Task& task) {
+    static int32_t run(int64_t threads, int64_t count, const Task& task) {
+        std::atomic<int32_t> failed{kDone};
+        const auto piece = [&](int64_t i) {
+            const int32_t status = guarded([&] {
+                fail_if_asked();
+                return task(i);
+            });
+            if (status != kDone) failed.store(status);
+        };
+        using Piece = decltype(piece);
         Pool* pool = threads > 1 && count > 1 ? current() : nullptr;
-        if (pool == nullptr || !pool->taken_.try_lock()) {
-            for (int64_t i = 0; i < count; ++i) task(i);
-            return;
+        std::unique_lock<std::mutex> taken;
+        if (pool != nullptr) taken = std::unique_lock<std::mutex>(pool->taken_, std::try_to_lock);
+        if (!taken.owns_lock()) {
+            for (int64_t i = 0; i < count; ++i) piece(i);
+        } else {
+            pool->share((threads < count ? threads : count) - 1, count,
+                        [](const void* what, int64_t i) { (*static_cast<Piece*>(what))(i); }, &piece);
         }
-        pool->share((threads < count ? threads : count) - 1, count,
-                    [](const void* what, int64_t i) { (*static_cast<const Task*>(what))(i); }, &task);
-        pool->taken_.unlock();
+        return failed.load();
     }
 
   private:
@@ -108,8 +155,8 @@ class Pool {
         for (; workers_ < helpers; ++workers_) {
             try {
                 std::thread([this] { work(); }).detach();
-            } catch (const std::system_error&) {
-                break;  // fewer helpers, or none, do as well
+            } catch (const std::exception&) {
+                break;  // no thread, or no memory for one: fewer helpers, or none, do as well
             }
         }
         call_ = call;
@@ -194,32 +241,34 @@ int32_t deepcuts_kernel_count() { return kChoiceCount; }
 const char* deepcuts_kernel_name(int32_t index) { return kChoices[index].kernel->name; }
 int32_t deepcuts_kernel_supported(int32_t index) { return kChoices[index].supported(); }
 
-// Packs a weight into memory that deepcuts_free takes back; returns its bytes, or -1 if memory ran out.
+// Packs a weight into memory that deepcuts_free takes back; returns its bytes, or the status, negative.
 int64_t deepcuts_pack(const uint8_t* bits, const float* values, int64_t rows, int64_t columns, int32_t half,
                       uint8_t** packed) {
-    try {
+    int64_t size = 0;
+    const int32_t status = guarded([&]() -> int32_t {
+        fail_if_asked();
         std::vector<uint8_t> out;
         Packer(bits, values, rows, columns, half != 0).pack(out);
         *packed = static_cast<uint8_t*>(std::malloc(out.size()));
-        if (*packed == nullptr) return -1;
+        if (*packed == nullptr) return kNoMemory;
         std::memcpy(*packed, out.data(), out.size());
-        return static_cast<int64_t>(out.size());
-    } catch (const std::bad_alloc&) {
-        return -1;
-    }
+        size = static_cast<int64_t>(out.size());
+        return kDone;
+    });
+    return status == kDone ? size : -status;
 }
 
 void deepcuts_free(uint8_t* packed) { std::free(packed); }
 
-// output = activation(input · weightᵀ + bias) of each layer; returns 0, or 1 if memory ran out. Safe from any thread.
-int32_t deepcuts_linears(int32_t kernel_index, const Linears* linears, int64_t threads) {
+static int32_t linears_of(int32_t kernel_index, const Linears* linears, int64_t threads) {
     const Kernel& kernel = *kChoices[kernel_index].kernel;
     const Linear& first = linears->layers[0];
     const int64_t width = kernel.tile_tokens(first.half);
     const int64_t tiles = (first.tokens + width - 1) / width;
     if (linears->chained && tiles < threads) {  // a chain can't be cut into parts of the rows
         const Linears one{linears->layers, 1, 0}, other{linears->layers + 1, 1, 0};
-        return deepcuts_linears(kernel_index, &one, threads) || deepcuts_linears(kernel_index, &other, threads);
+        const int32_t status = linears_of(kernel_index, &one, threads);
+        return status != kDone ? status : linears_of(kernel_index, &other, threads);
     }
     int64_t groups = 0;
     for (int64_t nth = 0; nth < linears->count; ++nth) groups += whole_gatherings(group_count(linears->layers[nth].rows));
@@ -229,47 +278,55 @@ int32_t deepcuts_linears(int32_t kernel_index, const Linears* linears, int64_t t
     const int64_t per_part = whole_gatherings((groups + wanted - 1) / wanted);
     const int64_t parts = (groups + per_part - 1) / per_part;
     const size_t bytes = kernel.scratch_bytes(*linears);
-    std::atomic<int32_t> failed{0};
-    Pool::run(threads, tiles * parts, [&](int64_t index) {
+    return Pool::run(threads, tiles * parts, [&](int64_t index) -> int32_t {
         thread_local Scratch scratch;
         char* const memory = scratch.reserve(bytes);
-        if (memory == nullptr) {
-            failed.store(1);
-            return;
-        }
+        if (memory == nullptr) return kNoMemory;
         const int64_t first_token = index / parts * width, first_group = index % parts * per_part;
         const int64_t tokens = first.tokens - first_token < width ? first.tokens - first_token : width;
         const int64_t last_group = first_group + per_part < groups ? first_group + per_part : groups;
         kernel.tile(*linears, first_token, tokens, first_group, last_group, memory);
-    });
-    return failed.load();
-}
-
-// Layer normalisation of a sum. Safe from any thread.
-void deepcuts_add_norm(int32_t kernel_index, const AddNorm* norm, int64_t threads) {
-    constexpr int64_t kPiece = 32;
-    Pool::run(threads, (norm->rows + kPiece - 1) / kPiece, [&](int64_t index) {
-        const int64_t first = index * kPiece, last = first + kPiece < norm->rows ? first + kPiece : norm->rows;
-        kChoices[kernel_index].kernel->add_norm(*norm, first, last);
+        return kDone;
     });
 }
 
-// Attention; returns 0, or 1 if memory ran out. Safe from any thread.
+// output = activation(input · weightᵀ + bias) of each layer; returns a status. Safe from any thread.
+int32_t deepcuts_linears(int32_t kernel_index, const Linears* linears, int64_t threads) {
+    return guarded([&] { return linears_of(kernel_index, linears, threads); });
+}
+
+// Layer normalisation of a sum; returns a status. Safe from any thread.
+int32_t deepcuts_add_norm(int32_t kernel_index, const AddNorm* norm, int64_t threads) {
+    return guarded([&] {
+        constexpr int64_t kPiece = 32;
+        return Pool::run(threads, (norm->rows + kPiece - 1) / kPiece, [&](int64_t index) -> int32_t {
+            const int64_t first = index * kPiece, last = first + kPiece < norm->rows ? first + kPiece : norm->rows;
+            kChoices[kernel_index].kernel->add_norm(*norm, first, last);
+            return kDone;
+        });
+    });
+}
+
+// Attention; returns a status. Safe from any thread.
 int32_t deepcuts_attention(int32_t kernel_index, const Attention* attention, int64_t threads) {
-    const Kernel& kernel = *kChoices[kernel_index].kernel;
-    if (attention->queries == 0 || attention->keys == 0) return 0;
-    const size_t bytes = kernel.head_scratch_bytes(*attention);
-    std::atomic<int32_t> failed{0};
-    Pool::run(threads, attention->batch * attention->heads, [&](int64_t index) {
-        thread_local Scratch scratch;
-        char* const memory = scratch.reserve(bytes);
-        if (memory == nullptr)
-            failed.store(1);
-        else
+    return guarded([&]() -> int32_t {
+        const Kernel& kernel = *kChoices[kernel_index].kernel;
+        if (attention->queries == 0 || attention->keys == 0) return kDone;
+        const size_t bytes = kernel.head_scratch_bytes(*attention);
+        return Pool::run(threads, attention->batch * attention->heads, [&](int64_t index) -> int32_t {
+            thread_local Scratch scratch;
+            char* const memory = scratch.reserve(bytes);
+            if (memory == nullptr) return kNoMemory;
             kernel.head(*attention, index / attention->heads, index % attention->heads, memory);
+            return kDone;
+        });
     });
-    return failed.load();
 }
+
+#ifdef DEEPCUTS_FAILURES
+// For tests: which exception the next piece of work throws.
+void deepcuts_fail(int32_t which) { failure.store(which); }
+#endif
 
 #pragma GCC visibility pop
 }
