@@ -8,28 +8,11 @@ from fnmatch import fnmatchcase
 
 from torch import nn
 
+from deepcuts.architectures.families import REGISTRY as ARCHITECTURES
+from deepcuts.architectures.families import all_architectures
 from deepcuts.common.errors import InputError
 
-#: For each architecture, by its ``config.model_type``: the modules whose linear layers are the encoder
-#: and the pooler. A layer is prunable if one of these words is a part of its path.
-ARCHITECTURES: dict[str, frozenset[str]] = {
-    **dict.fromkeys(
-        (
-            "albert",
-            "bert",
-            "camembert",
-            "deberta",
-            "deberta-v2",
-            "electra",
-            "mpnet",
-            "roberta",
-            "xlm-roberta",
-        ),
-        frozenset({"encoder", "pooler"}),
-    ),
-    "distilbert": frozenset({"transformer"}),
-    "modernbert": frozenset({"layers"}),
-}
+__all__ = ["ARCHITECTURES", "linear_layers", "protected_parameters", "prunable_parameters"]
 
 _HEAD_WORDS = frozenset({"classifier", "classification_head", "head", "lm_head", "qa_outputs", "score"})
 
@@ -38,7 +21,8 @@ def prunable_parameters(model: nn.Module, patterns: Sequence[str] | None = None)
     """The parameters that may be cut, by name, in the model's order.
 
     Without patterns: weights and biases of the linear layers of encoder and pooler (DeepCuts, §3), for the
-    architectures in `ARCHITECTURES`. A parameter that several layers share appears, and is cut, once.
+    architectures in `deepcuts.architectures.families`. A parameter that several layers share appears, and is
+    cut, once.
 
     Args:
         model: Any module.
@@ -54,14 +38,15 @@ def prunable_parameters(model: nn.Module, patterns: Sequence[str] | None = None)
     if patterns is not None:
         return _named(model, owners, patterns)
     model_type = getattr(getattr(model, "config", None), "model_type", None)
-    if model_type not in ARCHITECTURES:
+    known = all_architectures()
+    if model_type not in known:
         raise InputError(
             "prunable",
             None,
             f"the encoder of {model_type or type(model).__name__!r} is not known; name its parameters by "
-            f"patterns such as 'encoder.*' (known: {', '.join(sorted(ARCHITECTURES))})",
+            f"patterns such as 'encoder.*' (known: {', '.join(sorted(known))})",
         )
-    words = ARCHITECTURES[model_type]
+    words = known[model_type].encoder
     found = {
         name: parameter
         for name, parameter in model.named_parameters()

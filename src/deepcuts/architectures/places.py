@@ -4,19 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 
-#: Kind → names of modules, as the known architectures spell them; the first that matches counts.
-_KINDS = {
-    "pooler": r"\.pooler(\.|$)",
-    "attention query, key and value": r"\.(in_proj|Wqkv)$",
-    "attention query": r"\.(query|query_proj|pos_q_proj|pos_query_proj|q_lin|q)$",
-    "attention key": r"\.(key|key_proj|pos_proj|pos_key_proj|k_lin|k)$",
-    "attention value": r"\.(value|value_proj|v_lin|v)$",
-    "attention output": r"\.(attention\.output\.dense|attention\.dense|out_lin|attn\.o|attn\.Wo)$",
-    "feed-forward in": r"\.(intermediate\.dense|ffn\.lin1|ffn|mlp\.Wi)$",
-    "feed-forward out": r"\.(output\.dense|ffn\.lin2|ffn_output|mlp\.Wo)$",
-}
-_LAYER = re.compile(r"\.(?:layer|layers|albert_layers)\.(\d+)\.")
+from deepcuts.architectures.families import Architecture, Kind, all_architectures
 
 
 @dataclass(frozen=True)
@@ -42,6 +32,18 @@ class Place:
 def place_of(name: str) -> Place:
     """Read a parameter's place off its name, for the known architectures."""
     module, _, parameter = name.rpartition(".")
-    kind = next((kind for kind, pattern in _KINDS.items() if re.search(pattern, f".{module}")), "other")
-    layer = _LAYER.search(f".{name}")
+    parts, layers = _spelled(tuple(all_architectures().items()))
+    kind = next((kind for path, kind in parts if f".{module}".endswith(f".{path}")), "other")
+    layer = layers.search(f".{name}")
     return Place(int(layer.group(1)) if layer else None, kind, parameter == "bias")
+
+
+@cache
+def _spelled(
+    known: tuple[tuple[str, Architecture], ...],
+) -> tuple[list[tuple[str, Kind]], re.Pattern[str]]:
+    """How the architectures spell their parts, the longest first, and the numbers of their layers."""
+    parts = {path: kind for _, one in known for path, kind in one.parts.items()}
+    names = "|".join(sorted({re.escape(one.layers) for _, one in known}))
+    ordered = sorted(parts.items(), key=lambda item: -len(item[0]))
+    return ordered, re.compile(rf"\.(?:{names})\.(\d+)\.")

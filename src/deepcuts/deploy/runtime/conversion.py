@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
+from deepcuts.architectures.families import all_architectures
 from deepcuts.common.errors import InputError
 from deepcuts.deploy.runtime.choices import Chooser
 from deepcuts.deploy.runtime.encoder_layer import use_kernel
@@ -15,21 +16,6 @@ from deepcuts.deploy.runtime.kernel import PRECISIONS, Activation, Precision
 from deepcuts.deploy.runtime.sparse_linear import MOST_IN_FEATURES, SparseLinear
 
 _Model = TypeVar("_Model", bound=nn.Module)
-
-# Modules that return ``activation(linear(x))`` of these two children and use neither otherwise.
-_FUSED = {
-    f"{architecture}Intermediate": ("dense", "intermediate_act_fn")
-    for architecture in (
-        "Bert",
-        "Camembert",
-        "Deberta",
-        "DebertaV2",
-        "Electra",
-        "MPNet",
-        "Roberta",
-        "XLMRoberta",
-    )
-}
 
 
 def sparsify(model: _Model, *, precision: Precision = "float32", dense_above: float | None = None) -> _Model:
@@ -118,9 +104,10 @@ def fused_activations(model: nn.Module) -> dict[int, nn.Module]:
     for module in model.modules():
         for child in module.children():
             uses[id(child)] = uses.get(id(child), 0) + 1
+    known = {name: of for one in all_architectures().values() for name, of in one.feed_forward.items()}
     found = {}
     for module in model.modules():
-        names = _FUSED.get(type(module).__name__)
+        names = known.get(type(module).__name__)
         if names is None:
             continue
         linear, function = (getattr(module, name, None) for name in names)

@@ -9,19 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from deepcuts.architectures.families import all_architectures
 from deepcuts.deploy.runtime import kernel
 from deepcuts.deploy.runtime.attention import attend, register_where_loaded, use_kernel_attention
 from deepcuts.deploy.runtime.kernel import Kernel, Precision
 from deepcuts.deploy.runtime.sparse_linear import SparseLinear
 
-# Layers that are attention, add and norm, feed-forward, add and norm; with the same names inside.
-_LAYERS = {
-    "BertLayer": "transformers.models.bert.modeling_bert",
-    "CamembertLayer": "transformers.models.camembert.modeling_camembert",
-    "ElectraLayer": "transformers.models.electra.modeling_electra",
-    "RobertaLayer": "transformers.models.roberta.modeling_roberta",
-    "XLMRobertaLayer": "transformers.models.xlm_roberta.modeling_xlm_roberta",
-}
 _PREFIX = "Kernel"
 
 
@@ -41,10 +34,10 @@ def use_kernel(model: nn.Module, precision: Precision, *, measure: bool) -> int:
     """
     if not use_kernel_attention(model, precision, measure=measure):
         return 0
-    changed = 0
+    changed, layers = 0, _layers()
     for module in model.modules():
         name = type(module).__name__
-        if type(module).__module__ == _LAYERS.get(name) and _is_known(module):
+        if type(module).__module__ == layers.get(name) and _is_known(module):
             module.__class__ = _class(name)
             module.kernel_precision = precision  # type: ignore[assignment]
             changed += 1
@@ -142,11 +135,17 @@ def _is_watched(layer: Any) -> bool:
     )
 
 
+def _layers() -> dict[str, str]:
+    """Class of layers that can be run as a whole → its module."""
+    known = (one.whole_layer for one in all_architectures().values())
+    return dict(one for one in known if one is not None)
+
+
 def _class(name: str) -> Any:
     """The class for layers of a class of Transformers; made once."""
     known = globals().get(_PREFIX + name)
     if known is None:
-        original = getattr(importlib.import_module(_LAYERS[name]), name)
+        original = getattr(importlib.import_module(_layers()[name]), name)
         known = type(_PREFIX + name, (_KernelForward, original), {"__module__": __name__})
         globals()[_PREFIX + name] = known
     return known
@@ -155,7 +154,7 @@ def _class(name: str) -> Any:
 def __getattr__(name: str) -> Any:
     """Makes the classes for who asks for them by name, as pickle does."""
     original = name.removeprefix(_PREFIX)
-    if name == original or original not in _LAYERS:
+    if name == original or original not in _layers():
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     made = _class(original)
     register_where_loaded()

@@ -1,0 +1,20 @@
+"""The known architectures, one file for each family; importing this package registers them all."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+from deepcuts.architectures.families.registry import (
+    REGISTRY,
+    Architecture,
+    Kind,
+    all_architectures,
+    register_architecture,
+)
+
+# Found rather than listed: a list is what a new file gets forgotten in.
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")
+
+__all__ = ["REGISTRY", "Architecture", "Kind", "all_architectures", "register_architecture"]
