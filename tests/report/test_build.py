@@ -101,6 +101,7 @@ def test_what_a_report_can_not_be_made_of_is_refused(tmp_path: Path) -> None:
         ((store, tmp_path / "out", {"grid": "two"}), "one"),
         ((store, tmp_path / "out", {"reference": "LayerMagWeigth"}), "LayerMagWeight"),
         ((store, tmp_path / "out", {"replicates": 5}), "100 or more"),
+        ((store, tmp_path / "out", {"seed": -1}), "seed: got -1"),
         ((store, tmp_path / "mine", {}), "'figures' is no report's"),
         ((store, tmp_path / "file", {}), "folder"),
     ]:

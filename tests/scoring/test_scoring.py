@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from models import tiny, tiny_batches
+from models import LENGTH, tiny, tiny_batches
 from torch import Tensor, nn
 from transformers import BatchEncoding, PreTrainedModel
 
@@ -869,3 +869,45 @@ def test_passes_are_counted_as_they_are_made(
 
     score_requests(bert, [tiny_batches(bert)[0]] * batches, requests, loss_fn=counting)
     assert calls == expected
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 2**64, 1.5, True])
+def test_a_seed_that_not_all_generators_take_is_refused(bert: PreTrainedModel, seed: Any) -> None:
+    with pytest.raises(InputError, match=r"^seed: got .*from 0 to 4294967295"):
+        score(bert, NOT_READ, ["Random"], seed=seed)
+    assert score(bert, NOT_READ, ["Random"], seed=2**32 - 1)
+
+
+def test_an_attention_mask_for_each_token_counts_as_the_one_of_tokens(
+    bert: PreTrainedModel, batches: Batches
+) -> None:
+    names = ["LayerGradCAM", "LayerSmoothGradCAM"]
+    expected = score(bert, batches, names, options=QUICK)
+    wide = [
+        {**batch, "attention_mask": batch["attention_mask"][:, None, None].bool().expand(-1, 1, LENGTH, -1)}
+        for batch in batches
+    ]
+    found = score(bert, wide, names, options=QUICK)
+    assert all(close(found[name], expected[name]) for name in names)
+
+
+def test_a_weight_that_two_layers_share_is_scored_by_the_outputs_of_both() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 3))
+    model[2].weight = model[0].weight
+    x = torch.randn(5, 3)
+    first = model[0](x)
+    second = model(x)
+    loss = second.square().sum()
+    (gradient,) = torch.autograd.grad(loss, [model[0].weight])
+    mean = torch.cat([first, second]).mean(0)[:, None]
+    found = score(
+        model,
+        [{"x": x}],
+        ["LayerGradCAM"],
+        loss_fn=lambda model, batch: model(batch["x"]).square().sum(),
+        prunable=["0.*", "2.bias"],
+    )["LayerGradCAM"]
+    torch.testing.assert_close(found["0.weight"], (model[0].weight * gradient * mean).abs().detach())
+    (of_bias,) = torch.autograd.grad(model(x).square().sum(), [model[2].bias])
+    torch.testing.assert_close(found["2.bias"], (model[2].bias * of_bias * second.mean(0)).abs().detach())

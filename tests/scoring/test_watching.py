@@ -15,7 +15,7 @@ from deepcuts import ScoringOptions
 from deepcuts.architectures.parameters import linear_layers, prunable_parameters
 from deepcuts.common.errors import ScoringError
 from deepcuts.scoring.statistics.activation import MeanOutput
-from deepcuts.scoring.tokens import Tokens
+from deepcuts.scoring.tokens import Tokens, token_mask
 from deepcuts.scoring.watching import Watch
 
 
@@ -142,3 +142,85 @@ def test_deberta_projects_its_table_of_positions_with_watched_layers() -> None:
     tokens = tuple(batch["input_ids"].shape)
     assert tokens in shapes
     assert [shape for shape in shapes if shape != tokens]
+
+
+def test_means_are_float32_inside_autocast() -> None:
+    """Autocast would take the weighted sum over tokens back to bfloat16."""
+    layer = identity()
+    values = torch.full((1, 300, 2), 1.0) + torch.arange(300).view(1, 300, 1) / 128  # exact in bfloat16
+    mask = torch.ones(1, 300, dtype=torch.long)
+    with torch.autocast("cpu", torch.bfloat16), activation_means([layer], mask) as means:
+        seen = layer(values)
+    assert seen.dtype is torch.bfloat16
+    assert means.mean(layer).dtype is torch.float32
+    torch.testing.assert_close(means.mean(layer), seen.double().mean((0, 1)).float(), rtol=1e-6, atol=0)
+
+
+TOKENS = torch.tensor([[1, 1, 0], [1, 1, 1]])  # (batch, tokens)
+SEES = TOKENS[:, None, :].expand(2, 3, 3)  # (batch, tokens, tokens)
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        TOKENS,
+        TOKENS.bool(),
+        TOKENS.float(),
+        SEES,
+        SEES * SEES.mT,  # padding sees nothing either
+        SEES[:, None],
+        SEES[:, None].bool(),
+        TOKENS[:, None, None],
+        (1.0 - TOKENS[:, None, None]) * torch.finfo(torch.float32).min,  # added to the attention's scores
+        torch.where(SEES[:, None].bool(), 0.0, -torch.inf),
+    ],
+    ids=lambda mask: f"{tuple(mask.shape)} {mask.dtype}",
+)
+def test_masks_of_the_usual_shapes_say_which_tokens_count(mask: Tensor) -> None:
+    layer = identity()
+    values = torch.tensor([[[1.0, 1], [2, 3], [900, 900]], [[3, 3], [4, 4], [5, 9]]])
+    with activation_means([layer], mask) as means:
+        layer(values)
+    assert means.mean(layer).tolist() == [3, 4]
+    with activation_means([layer], mask, padding=True) as means:
+        layer(values)
+    assert means.mean(layer).tolist() == pytest.approx([915 / 6, 920 / 6])
+
+
+def test_a_causal_mask_leaves_no_token_out() -> None:
+    assert token_mask(torch.ones(2, 4, 4).tril()).tolist() == [[1] * 4] * 2
+
+
+@pytest.mark.parametrize("shape", [(2,), (2, 2, 3), (2, 4, 3, 3), (2, 1, 2, 3), (1, 1, 1, 2, 3)])
+def test_masks_of_other_shapes_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ScoringError, match=r"^attention_mask: got shape .*must be \(batch, tokens\)"):
+        token_mask(torch.ones(shape))
+
+
+def test_a_batch_in_which_no_token_counts_is_refused() -> None:
+    layer = identity()
+    with (
+        pytest.raises(ScoringError, match="not a single token"),
+        activation_means([layer], torch.zeros(1, 2)) as _,
+    ):
+        layer(torch.ones(1, 2, 2))
+
+
+def test_a_parameter_that_layers_share_is_observed_at_all_of_them() -> None:
+    """By their tokens: one layer sees two of the batch's, the other all that it was given."""
+    first, second = identity(), identity()
+    second.weight = first.weight
+    one = MeanOutput([first, second], ScoringOptions())
+    watch = Watch([(one, [first, second])], Tokens(torch.tensor([[1, 1, 0]])))
+    with watch.watching():
+        first(torch.tensor([[[1.0, 1.0], [2.0, 2.0], [100.0, 100.0]]]))
+        second(torch.tensor([[[6.0, 7.0], [7.0, 6.0], [100.0, 100.0]]]))
+    watch.finish()
+    assert one.compute(first.weight).tolist() == [[4], [4]]
+
+
+def test_a_layer_that_is_called_with_a_named_argument_is_seen() -> None:
+    layer = identity()
+    with activation_means([layer]) as means:
+        layer(input=torch.tensor([[1.0, 2.0]]))
+    assert means.mean(layer).tolist() == [1, 2]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from deepcuts.common.errors import InputError
 from deepcuts.common.files import write_atomically
+from deepcuts.common.seeds import check_seed
 from deepcuts.report.analysis.studies import Row, Study, find_studies
 from deepcuts.report.cells import Cell, load_cell
 from deepcuts.report.figures import Gallery
@@ -57,6 +58,7 @@ def write_report(
         MismatchError: A cell's files contradict each other.
     """
     references = list(dict.fromkeys([str(Strategy.parse(reference)), GRADIENT]))
+    check_seed(seed)
     if replicates < 100:
         raise InputError("replicates", replicates, "an interval needs 100 or more")
     _check_output(output)

@@ -13,7 +13,7 @@ from deepcuts.scoring.param_stats import ParamStats
 from deepcuts.scoring.passes import Batch, refuse_missing
 from deepcuts.scoring.statistics import GradientStatistic, LayerStatistic, Statistic
 from deepcuts.scoring.tokens import Tokens
-from deepcuts.scoring.wanted import Changed, Clean, Wanted, gradient_source, statistic_key
+from deepcuts.scoring.wanted import Changed, Clean, Wanted, statistic_key
 from deepcuts.scoring.watching import Watch
 
 #: Elements of a block of rows: 256 KiB of float32, so that weights, gradients and one intermediate stay in
@@ -83,7 +83,7 @@ class Tally:
         seed: int,
     ) -> None:
         self._parameters = parameters
-        self._seed = seed
+        self._seeds = {name: derive_seed(seed, "tensor", name) for name in parameters}
         self._shared: dict[Hashable, Shared] = {}
         self._read = {
             one: {name: self._statistics(one, name, layers) for name in parameters} for one in wanted
@@ -95,7 +95,7 @@ class Tally:
         }
         self.counts = dict.fromkeys(wanted, (0, 0))  # batches, and examples in them
         self._arrived: dict[Clean | Changed, set[str]] = {
-            gradient_source(one): set() for one in wanted if one.criterion.reads_gradient
+            one.gradient_source: set() for one in wanted if one.criterion.reads_gradient
         }
 
     def _statistics(
@@ -111,7 +111,7 @@ class Tally:
                 owners, of_layers, options = layers[name], kind, wanted.options
                 made = lambda k=of_layers, o=owners, p=options: k(o, p)  # noqa: E731
             else:
-                key = gradient_source(wanted), *key, name
+                key = wanted.gradient_source, *key, name
                 made = lambda k=kind, v=parameter, p=wanted.options: k(v, p)  # noqa: E731
                 owners = ()
             if key not in self._shared:
@@ -137,7 +137,7 @@ class Tally:
     def receive(self, sharing: Sequence[Wanted], name: str, gradient: Tensor, is_there: bool) -> None:
         """Take one batch's gradient of one tensor, for those that share it, and let go of it."""
         if is_there:
-            self._arrived[gradient_source(sharing[0])].add(name)
+            self._arrived[sharing[0].gradient_source].add(name)
         updated = {}
         for one in sharing:
             for shared in self._read[one][name].values():
@@ -153,12 +153,14 @@ class Tally:
     @torch.no_grad()
     def add(self, sharing: Iterable[Wanted], name: str) -> None:
         """Add one batch's importances of one tensor, from its statistics as they are now."""
-        value = self._parameters[name].detach().float()
+        parameter = self._parameters[name].detach()
+        value = parameter.float()
+        computed: dict[int, Tensor] = {}
         by_row = []
         for one in sharing:
             if one.criterion.accumulates:
                 continue
-            stats = self._stats(one, name, value)
+            stats = self._stats(one, name, parameter, value, computed)
             if one.criterion.by_row and value.device.type == "cpu" and value.dim() == 2:
                 by_row.append((one, stats))
             else:
@@ -173,13 +175,17 @@ class Tally:
                 importances = one.criterion.function(stats.rows(block), one.options)
                 self._sums[one][name].update(importances, block)
 
-    def _stats(self, wanted: Wanted, name: str, value: Tensor) -> ParamStats:
-        found = {
-            of: shared.statistic.compute(self._parameters[name].detach())
-            for of, shared in self._read[wanted][name].items()
-        }
+    def _stats(
+        self, wanted: Wanted, name: str, parameter: Tensor, value: Tensor, computed: dict[int, Tensor]
+    ) -> ParamStats:
+        """What a formula sees of one tensor; `computed` holds what others have asked for already."""
+        found = {}
+        for of, shared in self._read[wanted][name].items():
+            if id(shared) not in computed:
+                computed[id(shared)] = shared.statistic.compute(parameter)
+            found[of] = computed[id(shared)]
         gradient, activation = found.pop("gradient", None), found.pop("activation", None)
-        return ParamStats(value, gradient, activation, derive_seed(self._seed, "tensor", name), found)
+        return ParamStats(value, gradient, activation, self._seeds[name], found)
 
     def count(self, wanted: Wanted, examples: int) -> None:
         """Count one more batch."""
@@ -215,13 +221,13 @@ class Tally:
             ScoringError: No batch's loss depends on a parameter that is scored by its gradient.
         """
         if wanted.criterion.reads_gradient and self.counts[wanted][0]:
-            arrived = self._arrived[gradient_source(wanted)]
+            arrived = self._arrived[wanted.gradient_source]
             refuse_missing([name for name in self._parameters if name not in arrived])
         if not wanted.criterion.accumulates:
             return {name: total.compute(self._parameters[name]) for name, total in self._sums[wanted].items()}
-        return {
-            name: wanted.criterion.function(
-                self._stats(wanted, name, parameter.detach().float()), wanted.options
-            ).float()
-            for name, parameter in self._parameters.items()
-        }
+        found = {}
+        for name, parameter in self._parameters.items():
+            held = parameter.detach()
+            stats = self._stats(wanted, name, held, held.float(), {})
+            found[name] = wanted.criterion.function(stats, wanted.options).float()
+        return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
 from deepcuts.scoring import gradients
@@ -32,6 +33,13 @@ class Wanted:
     options: ScoringOptions
     limit: int | None
 
+    def __post_init__(self) -> None:
+        # Once: it is asked for with every tensor of every batch.
+        object.__setattr__(self, "_hash", hash((self.criterion.name, self.gradient.name, self.options)))
+
+    def __hash__(self) -> int:
+        return self._hash  # type: ignore[attr-defined, no-any-return]
+
     @classmethod
     def of(cls, request: ScoreRequest) -> Wanted:
         """What a request asks for, apart from scope, inversion and options that count for nothing."""
@@ -44,20 +52,25 @@ class Wanted:
         """Whether it reads any batch."""
         return bool(self.criterion.needs)
 
-    @property
+    @cached_property
     def own_passes(self) -> bool:
         """Whether its gradient takes passes of its own, beside the clean one."""
         return self.criterion.reads_gradient and not self.gradient.clean
 
-    @property
+    @cached_property
     def clean_pass(self) -> bool:
         """Whether anything of it comes from the pass in which nothing is changed."""
         return self.needs_data and (self.criterion.reads_layers or not self.own_passes)
 
-    @property
+    @cached_property
     def clean_gradient(self) -> bool:
         """Whether its gradient comes from that pass."""
         return self.criterion.reads_gradient and self.gradient.clean
+
+    @cached_property
+    def gradient_source(self) -> Clean | Changed:
+        """The passes that its gradient comes from."""
+        return Clean.of(self) if self.clean_gradient else Changed.of(self)
 
 
 class Clean(NamedTuple):
@@ -88,11 +101,6 @@ class Changed(NamedTuple):
         options = wanted.options
         values = tuple(getattr(options, option.name) for option in own)
         return cls(wanted.gradient.name, options.dropout, options.precision, values)
-
-
-def gradient_source(wanted: Wanted) -> Clean | Changed:
-    """The passes that a score's gradient comes from."""
-    return Clean.of(wanted) if wanted.clean_gradient else Changed.of(wanted)
 
 
 def statistic_key(wanted: Wanted, kind: type[Statistic]) -> tuple[Any, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from deepcuts.common.options import Option
@@ -52,17 +53,17 @@ class Criterion:
         """What it needs, in an order that is the same everywhere."""
         return [statistics.REGISTRY[name] for name in sorted(self.needs)]
 
-    @property
+    @cached_property
     def reads_gradient(self) -> bool:
         """Whether it is a formula of a gradient, so that it combines with every one."""
         return any(issubclass(kind, GradientStatistic) for kind in self.statistics)
 
-    @property
+    @cached_property
     def reads_layers(self) -> bool:
         """Whether it needs what layers take in or put out."""
         return any(issubclass(kind, LayerStatistic) for kind in self.statistics)
 
-    @property
+    @cached_property
     def accumulates(self) -> bool:
         """Whether its statistics go on over all batches, and the formula is applied once."""
         return any(not kind.per_batch for kind in self.statistics)
