@@ -7,7 +7,7 @@ import torch
 from models import tiny, tiny_batches
 from torch import Tensor, nn
 
-from deepcuts import ScoringOptions, prunable_parameters, score
+from deepcuts import ParamStats, ScoringOptions, criterion, prunable_parameters, score
 from deepcuts.common.seeds import derive_seed
 from deepcuts.scoring.noise import noisy_linear_layers
 
@@ -81,3 +81,18 @@ def test_activations_under_autocast_are_the_float32_means_of_what_layers_put_out
         torch.testing.assert_close(
             found["LayerGradCAM"][f"{name}.weight"].double(), taylor * mean.abs(), rtol=1e-5, atol=1e-9
         )
+
+
+@pytest.mark.usefixtures("registry")
+@pytest.mark.parametrize("dtype", HALVES, ids=str)
+def test_formulas_see_weights_and_gradients_in_float32(dtype: torch.dtype) -> None:
+    @criterion("Squared", needs=["gradient"], formula="w² · g²", source="a test")
+    def squared(stats: ParamStats, options: ScoringOptions) -> Tensor:
+        return stats.value.square() * stats["gradient"].square()
+
+    model = tiny("bert").to(dtype)
+    (batch,) = tiny_batches(model, count=1)
+    found = score(model, [batch], ["LayerSquared"])["LayerSquared"]
+    for name, gradient in gradients(model, batch, 1.0).items():
+        weight = model.get_parameter(name).detach().double()
+        torch.testing.assert_close(found[name].double(), (weight * gradient) ** 2, rtol=1e-5, atol=1e-14)

@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from deepcuts import Scores, ScoringOptions, Strategy, prunable_parameters, score
+from deepcuts import (
+    ScoreRequest,
+    Scores,
+    ScoringOptions,
+    Strategy,
+    prunable_parameters,
+    score,
+    score_requests,
+)
 from deepcuts.common.errors import InputError
 from deepcuts.scoring import scoring_options
 
@@ -171,3 +179,16 @@ def test_scores_of_others_are_read_where_it_is_unknown(tmp_path: Path) -> None:
     object.__setattr__(scores, "options", Elsewhere())
     scores.save(tmp_path / "scores")
     assert Scores.load(tmp_path / "scores").options == ScoringOptions()
+
+
+def test_two_limits_in_one_sweep_are_two_accumulators(wanda: ModuleType) -> None:
+    model = tiny("bert")
+    batches = tiny_batches(model)
+    requests = {
+        limit: ScoreRequest(Strategy.parse("LayerWanda"), ScoringOptions(max_batches=limit))
+        for limit in (1, 2)
+    }
+    found = score_requests(model, batches, list(requests.values()))
+    for limit, request in requests.items():
+        for name, expected in reference(model, batches[:limit]).items():
+            np.testing.assert_allclose(found[request][name].numpy(), expected, rtol=1e-5)
