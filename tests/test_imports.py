@@ -73,6 +73,13 @@ def test_importing_the_core_loads_torch_alone() -> None:
     assert not loaded & (HEAVY - {"torch"})
 
 
+def test_what_can_be_set_is_known_without_torch() -> None:
+    """So that ``deepcuts prune --help`` doesn't wait seconds for it; strategies and their options as well."""
+    loaded = loaded_by("deepcuts.runs.config", "deepcuts.scoring")
+    assert "deepcuts" in loaded
+    assert not loaded & {"torch", "transformers", "datasets", "sklearn", "scipy", "pandas", "matplotlib"}
+
+
 def test_the_root_holds_rooms_and_nothing_else() -> None:
     held = {path.name for path in PACKAGE.iterdir() if path.name != "__pycache__"}
     assert held == ROOT | set(ROOMS)

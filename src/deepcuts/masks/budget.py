@@ -6,12 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import nn
-
-from deepcuts.architectures.parameters import prunable_parameters
 from deepcuts.common.errors import InputError
+
+if TYPE_CHECKING:  # a command's help should not wait for torch
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,8 @@ class Budget:
         Raises:
             InputError: `ratio` is no number of 1 or more, or out of reach; the message names the highest.
         """
+        from deepcuts.architectures.parameters import prunable_parameters  # late: it needs torch
+
         total = sum(parameter.numel() for parameter in model.parameters())
         free = sum(parameter.numel() for parameter in prunable_parameters(model, prunable).values())
         return cls.from_counts(total, free, ratio, scope)

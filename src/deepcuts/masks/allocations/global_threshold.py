@@ -6,13 +6,13 @@ Source: DeepCuts, §3.5: one global quantile.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from deepcuts.masks.allocations.registry import Allocation, allocation
 from deepcuts.masks.budget import Budget
-from deepcuts.masks.highest import highest
+
+if TYPE_CHECKING:  # a command's help should not wait for torch
+    from torch import Tensor
 
 
 @allocation
@@ -28,4 +28,6 @@ class Global(Allocation):
         self, scores: Mapping[str, Tensor], budget: Budget, options: Mapping[str, Any]
     ) -> dict[str, Tensor]:
         """The highest scores of all."""
+        from deepcuts.masks.highest import highest  # late: it needs torch
+
         return highest(scores, budget.kept_in_all(sum(value.numel() for value in scores.values())))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, TypeVar
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from deepcuts.common import plugins
 from deepcuts.common.errors import InputError
 from deepcuts.common.options import Option
 from deepcuts.masks.budget import Budget
-from deepcuts.masks.highest import highest
+
+if TYPE_CHECKING:  # a command's help should not wait for torch
+    from torch import Tensor
 
 _Kind = TypeVar("_Kind", bound="type[Allocation]")
 
@@ -79,6 +79,8 @@ class Allocation(ABC):
         kept = self.counts({name: value.shape for name, value in scores.items()}, budget, options)
         if kept is None:
             raise NotImplementedError(f"{type(self).__name__} must say counts, or choose")
+        from deepcuts.masks.highest import highest  # late: it needs torch
+
         return {name: highest({name: value}, kept[name])[name] for name, value in scores.items()}
 
     def changed(self, given: Mapping[str, Any]) -> dict[str, Any]:

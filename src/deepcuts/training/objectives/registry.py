@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from deepcuts.common.errors import InputError
 from deepcuts.common.options import Option, checked_values
+
+if TYPE_CHECKING:  # a command's help should not wait for torch
+    from torch import Tensor
 
 Values = Mapping[str, Any]
 
@@ -30,7 +31,7 @@ class Pass:
     hidden_states: tuple[Tensor, ...] = ()
 
 
-ObjectiveFunction = Callable[[Mapping[str, Tensor], Pass, "Pass | None", Values], Tensor]
+ObjectiveFunction = Callable[["Mapping[str, Tensor]", Pass, "Pass | None", Values], "Tensor"]
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,12 @@ Formula: ``L(y, f(x))``. Source: DeepCuts, §4.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from deepcuts.training.objectives.registry import Pass, objective
+
+if TYPE_CHECKING:  # a command's help should not wait for torch
+    from torch import Tensor
 
 
 @objective("task", formula="L(y, f(x))", source="DeepCuts, §4")
