@@ -85,6 +85,18 @@ def test_ten_measurements_on_a_noisy_machine_agree(monkeypatch: pytest.MonkeyPat
     assert all(abs(one - 0.6) < 0.03 for one in found)
 
 
+def test_one_thread_measures_whatever_pytorch_uses() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        seen = []
+        break_even.fastest({"a": lambda: seen.append(torch.get_num_threads())})
+        assert set(seen) == {1}
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_a_measurement_is_taken_once_for_each_situation(
     monkeypatch: pytest.MonkeyPatch, unmeasured: Path
 ) -> None:

@@ -30,7 +30,7 @@ def test_an_answer_is_kept_for_the_machine(folder: Path) -> None:
     assert first["machine"] == measured.machine()
 
 
-@pytest.mark.parametrize("what", ["threads", "kernel", "torch", "processor"])
+@pytest.mark.parametrize("what", ["cpus", "kernel", "torch", "processor"])
 def test_another_machine_is_asked_anew(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert recall({"which": 1}, lambda: 0.25) == 0.25
     other = {**measured.machine(), what: "another"}
@@ -40,7 +40,7 @@ def test_another_machine_is_asked_anew(what: str, monkeypatch: pytest.MonkeyPatc
 
 def test_the_machine_is_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     found = measured.machine()
-    assert found["threads"] == torch.get_num_threads()
+    assert found["torch"] == torch.__version__
     monkeypatch.setattr(kernel, "chosen", lambda: None)
     assert measured.machine() == {**found, "kernel": "csr", "sources": None}
 

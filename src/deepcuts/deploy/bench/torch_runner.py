@@ -60,7 +60,7 @@ def load_dense(folder: Path, setting: Setting, dtype: str) -> nn.Module:
 
 def sparse_runner(folder: Path, setting: Setting, precision: Precision) -> Runner:
     """A folder in the sparse format, by the sparse runtime."""
-    torch.set_num_threads(setting.threads)  # before loading: which layers are sparse is measured with them
+    torch.set_num_threads(setting.threads)
     model = load_sparse(folder, precision=precision, trust_remote_code=setting.trust_remote_code)
     choices = choices_of(model)
     assert choices is not None

@@ -24,8 +24,10 @@ _MOST_TURNS = 200
 def break_even(shape: tuple[int, int], precision: Precision, dense_type: torch.dtype) -> float:
     """The density below which a sparse layer of a shape beats a dense one, on this machine.
 
-    Measured on 128 tokens, with the threads that PyTorch uses and masks drawn at random; kept for this
-    machine, see `deepcuts.deploy.runtime.measured`.
+    Measured on 128 tokens, with masks drawn at random, on one thread; kept for this machine, see
+    `deepcuts.deploy.runtime.measured`. Dense and sparse layers divide their work alike, so more threads
+    move it little; but where something else has a processor, several threads wait for the slowest of them,
+    and ten measurements on two threads gave 0.39 to 1.
 
     Args:
         shape: ``(out_features, in_features)``.
@@ -66,13 +68,18 @@ def _measure(shape: tuple[int, int], precision: Precision, dense_type: torch.dty
 def fastest(
     contenders: Mapping[str, Callable[[], object]], *, clock: Callable[[], float] = clock
 ) -> dict[str, float]:
-    """The least seconds of each, taken in turns until they no longer fall.
+    """The least seconds of each on one thread, taken in turns until they no longer fall.
 
     Args:
         contenders: Name → what is done.
         clock: Says the time, in seconds.
     """
-    times = in_turns(contenders, _MOST_TURNS, clock=clock, enough=Fastest())
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        times = in_turns(contenders, _MOST_TURNS, clock=clock, enough=Fastest())
+    finally:
+        torch.set_num_threads(threads)
     return {name: min(seconds) for name, seconds in times.items()}
 
 

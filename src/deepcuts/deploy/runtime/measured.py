@@ -1,7 +1,7 @@
 """What was measured on a machine, kept in the user's cache folder: the same machine answers the same.
 
 A measurement of speed decides which layers run sparse, and so the last digits of what a model says. It is
-made once for each question and each machine: processor, threads, kernel and PyTorch. Where nothing can be
+made once for each question and each machine: processor, kernel and PyTorch. Where nothing can be
 written, it is kept for the rest of the process alone.
 """
 
@@ -68,7 +68,6 @@ def machine() -> dict[str, Any]:
     return {
         "processor": name,
         "cpus": os.cpu_count(),
-        "threads": torch.get_num_threads(),
         "kernel": chosen.name if chosen else kernel.FALLBACK,
         "sources": sources if chosen else None,
         "torch": torch.__version__,
