@@ -4,11 +4,14 @@ BIN := $(VENV)/bin
 # Set-up is done again when what is to be installed has changed.
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test lint types bench bench-gpu clean
+.PHONY: help setup demo test lint types examples wheel lowest bench bench-gpu clean
 
 help:
 	@echo "make demo   set up, then prune a real model on an embedded task (about 5 minutes on 2 cores)"
 	@echo "make test   set up, then lint, types and all tests"
+	@echo "make examples  the tests of properties, on examples that are drawn anew"
+	@echo "make wheel  build the wheel, and try it in an environment without this checkout"
+	@echo "make lowest the same with the lowest versions of other packages that are allowed, and a part of the tests"
 	@echo "make bench  set up, then speed and memory on this machine's processor (about 10 minutes)"
 	@echo "make bench-gpu  the same on its GPU"
 	@echo "make clean  remove the virtual environment and the demo's runs"
@@ -35,6 +38,15 @@ types: setup
 test: lint types
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
+examples: setup
+	DEEPCUTS_EXAMPLES=fresh $(BIN)/pytest -m hypothesis -n auto --maxprocesses 4
+
+wheel: setup
+	.ci/installed
+
+lowest: setup
+	.ci/installed --lowest
+
 bench: setup
 	CUDA_VISIBLE_DEVICES= $(BIN)/python -m benchmarks --output benchmarks/results/cpu.json
 	$(BIN)/python -m benchmarks.page benchmarks/results/cpu.json docs/performance.md
@@ -43,4 +55,4 @@ bench-gpu: setup
 	$(BIN)/python -m benchmarks --require-gpu --output benchmarks/results/gpu.json
 
 clean:
-	rm -rf $(VENV) demo-run
+	rm -rf $(VENV) build demo-run

@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -265,3 +266,9 @@ def test_the_real_regression_has_the_official_counts(tmp_path):
         assert [counted[i] for i in range(5)] == bins
     shutil.copytree(REAL / "STS-B", tmp_path / "elsewhere")
     assert load_glue("stsb", tmp_path / "elsewhere").digest == data.digest
+
+
+def test_without_the_extra_the_message_names_it_and_the_way_without(monkeypatch):
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(DataError, match=r"nyu-mll/glue, stsb.*deepcuts\[glue\].*--data.*STS-B"):
+        load_glue("stsb")

@@ -18,7 +18,6 @@ _PACKAGES = (
     "datasets",
     "numpy",
     "safetensors",
-    "scikit-learn",
     "scipy",
     "tokenizers",
     "torch",

@@ -158,7 +158,8 @@ def read_checked(files: Sequence[str | Path], described: Mapping[str, Any]) -> d
         if not Path(path).is_file():
             raise FileFormatError(f"{path}: no such file")
         try:
-            with safe_open(path, framework="pt") as file:
+            # The CPU is named, as older versions of Transformers load while new tensors are on "meta".
+            with torch.device("cpu"), safe_open(path, framework="pt", device="cpu") as file:
                 tensors.update({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
         except (SafetensorError, OSError, ValueError) as error:
             raise FileFormatError(f"{path}: not a safetensors file, or truncated ({error})") from None

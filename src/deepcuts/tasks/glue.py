@@ -123,7 +123,13 @@ def _target(task: Task, value: Any) -> Any:
 
 def _fetch(name: str) -> Any:
     """Load the `datasets.DatasetDict` of one task, without asking an unreachable Hub again and again."""
-    import datasets
+    try:
+        import datasets
+    except ImportError:
+        raise DataError(
+            f"{HUB}, {name}: what is on the Hugging Face Hub needs an extra: pip install 'deepcuts[glue]'. "
+            f"A folder does without, given with --data (it holds {FOLDERS[name]}/train.tsv and dev.tsv)"
+        ) from None
 
     problem = hub_problem(HUB, "dataset")
     try:
