@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from deepcuts.tasks.constant import why_constant
 from deepcuts.tasks.glue import load_glue
-from deepcuts.tasks.kinds.kind import Measure, TaskKind, all_kinds, kind_named, kind_of
+from deepcuts.tasks.kinds.kind import TaskKind, all_kinds, kind_named, kind_of
+from deepcuts.tasks.kinds.measure import Measure
 from deepcuts.tasks.kinds.registry import register_kind
 from deepcuts.tasks.measures import baseline, described, measure
 from deepcuts.tasks.named import load_task, named_tasks, register_task

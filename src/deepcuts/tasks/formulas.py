@@ -89,15 +89,20 @@ def _ranks(values: Array, counts: Array) -> Array:
 def _correlation(first: Array, second: Array, counts: Array) -> Array:
     """Pearson's correlation in each resample, of ``(replicates or 1, rows)`` each."""
     total = counts.sum(axis=1, keepdims=True)
-    deviations, variances, usable = [], [], np.ones(len(counts), dtype=bool)
-    for values in (first, second):
-        deviation = values - (counts * values).sum(axis=1, keepdims=True) / total
-        variance = (counts * deviation**2).sum(axis=1)
-        least = (_ROUNDING * np.abs(values).max(axis=1)) ** 2 * total[:, 0]
-        usable &= variance > least
-        deviations.append(deviation)
-        variances.append(variance)
-    covariance = (counts * deviations[0] * deviations[1]).sum(axis=1)
+    first_off, second_off = (
+        values - np.einsum("ij,ij->i", counts, np.broadcast_to(values, counts.shape))[:, None] / total
+        for values in (first, second)
+    )
+    weighed = counts * first_off
+    covariance = np.einsum("ij,ij->i", weighed, second_off)
+    variances = (
+        np.einsum("ij,ij->i", weighed, first_off),
+        np.einsum("ij,ij->i", counts * second_off, second_off),
+    )
+    usable = np.ones(len(counts), dtype=bool)
+    for values, variance in zip((first, second), variances, strict=True):
+        largest = max(float(values.max()), -float(values.min()))
+        usable &= variance > (_ROUNDING * largest) ** 2 * total[:, 0]
     spread = np.sqrt(variances[0]) * np.sqrt(variances[1])
     found: Array = np.divide(covariance, spread, out=np.zeros_like(covariance), where=usable)
     return np.clip(found, -1.0, 1.0)

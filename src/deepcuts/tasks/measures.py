@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from deepcuts.common.errors import InputError
-from deepcuts.tasks.kinds.kind import Measure, all_kinds, kind_of
+from deepcuts.tasks.kinds.kind import all_kinds, kind_of
+from deepcuts.tasks.kinds.measure import Measure
 from deepcuts.tasks.task import Split, Task
 
 

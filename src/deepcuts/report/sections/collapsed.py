@@ -9,7 +9,7 @@ from deepcuts.report.analysis.studies import Row, Study
 from deepcuts.report.page.parts import Part
 from deepcuts.report.page.tables import NOTHING, Entry, Table
 from deepcuts.report.sections.registry import Material, study_part
-from deepcuts.tasks.kinds.kind import NEAR_CONSTANT
+from deepcuts.tasks.kinds.measure import NEAR_CONSTANT
 
 
 @study_part(order=30)

@@ -10,7 +10,8 @@ import numpy as np
 
 from deepcuts.common.errors import DataError, InputError
 from deepcuts.tasks import formulas
-from deepcuts.tasks.kinds.kind import Array, Measure, TaskKind
+from deepcuts.tasks.kinds.kind import Array, TaskKind
+from deepcuts.tasks.kinds.measure import Measure
 from deepcuts.tasks.kinds.registry import register_kind
 from deepcuts.tasks.task import Split, Task
 from deepcuts.tasks.values import class_name, class_names

@@ -2,52 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
 import numpy as np
 
 from deepcuts.common.errors import InputError
 from deepcuts.tasks.kinds import registry
+from deepcuts.tasks.kinds.measure import Measure
 from deepcuts.tasks.task import Split, Task
 
 Array = np.ndarray[Any, Any]
-
-#: A measure so little above the constant's counts as the constant's, however many rows there are.
-NEAR_CONSTANT = 0.01
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A measure, for people and for whoever compares two values of it.
-
-    Attributes:
-        title: Its name with range or unit, such as ``"accuracy, 0 to 1"``.
-        lower_is_better: Whether it is to be small.
-        is_share: Whether it is a share of rows, whose error by chance is a binomial's; else a correlation's.
-        is_drawn: Whether a report shows it beside the primary one.
-    """
-
-    title: str
-    lower_is_better: bool = False
-    is_share: bool = False
-    is_drawn: bool = True
-
-    def chance(self, constant: float, rows: int) -> float:
-        """How far above a constant's it may lie by chance: two standard errors, at least `NEAR_CONSTANT`.
-
-        A correlation of independent values has a standard error of ``1 / sqrt(rows)``, a share one of
-        ``sqrt(p (1 - p) / rows)``.
-
-        Args:
-            constant: What the constant reaches.
-            rows: How many rows were measured on.
-        """
-        variance = max(0.0, constant * (1 - constant)) if self.is_share else 1.0
-        return max(NEAR_CONSTANT, 2 * math.sqrt(variance / rows))
 
 
 class TaskKind(ABC):

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from deepcuts.tasks import formulas
-from deepcuts.tasks.kinds.kind import Array, Measure, TaskKind
+from deepcuts.tasks.kinds.kind import Array, TaskKind
+from deepcuts.tasks.kinds.measure import Measure
 from deepcuts.tasks.kinds.registry import register_kind
 from deepcuts.tasks.task import Split, Task
 from deepcuts.tasks.values import class_name, number_of
