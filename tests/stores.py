@@ -279,7 +279,7 @@ _ENVIRONMENT = {
     "python": "3.11.7",
     "packages": {
         "accelerate": "1.1.0", "datasets": "3.0.0", "numpy": "2.0.0", "safetensors": "0.4.5",
-        "scikit-learn": "1.4.0", "scipy": "1.11.0", "tokenizers": "0.20.0", "torch": "2.4.0",
+        "scipy": "1.11.0", "tokenizers": "0.20.0", "torch": "2.4.0",
         "transformers": "5.2.0",
     },
     "platform": "Linux",

@@ -12,7 +12,7 @@ from runs import tiny_model_folder
 
 from deepcuts.cli import main
 from deepcuts.demo.minimal_pairs import minimal_pairs
-from deepcuts.models import loading as models
+from deepcuts.models import names
 from deepcuts.runs.config import DataConfig
 from deepcuts.tasks import Split, TaskData, named_tasks
 
@@ -34,7 +34,7 @@ def test_what_the_demo_says_to_do_next_works(
     ]
     small = TaskData(named_tasks()["minimal-pairs"], splits[0], splits[1], "generated")
     load = DataConfig.load
-    monkeypatch.setattr(models, "_packaged", lambda name: str(folder))
+    monkeypatch.setattr(names, "_packaged", lambda name: str(folder))
     monkeypatch.setattr(DataConfig, "load", lambda self: small if self.task else load(self))
     monkeypatch.chdir(tmp_path)
     run(monkeypatch, "demo")

@@ -8,7 +8,7 @@ from runs import tiny_model_folder
 from deepcuts.common.progress import Reporter
 from deepcuts.demo.minimal_pairs import minimal_pairs
 from deepcuts.demo.run import ROWS, run_demo
-from deepcuts.models import loading as models
+from deepcuts.models import names
 from deepcuts.runs.config import DataConfig
 from deepcuts.tasks import Split, TaskData, named_tasks
 
@@ -23,7 +23,7 @@ def test_the_demo_prunes_by_each_strategy_from_one_dense_model(
         for part in minimal_pairs(train=48, dev=24)
     ]
     small = TaskData(named_tasks()["minimal-pairs"], splits[0], splits[1], "generated")
-    monkeypatch.setattr(models, "_packaged", lambda name: str(folder))
+    monkeypatch.setattr(names, "_packaged", lambda name: str(folder))
     monkeypatch.setattr(DataConfig, "load", lambda self: small)
     results = run_demo(tmp_path / "runs", seed=0, density=0.3, reporter=Reporter())
     assert list(results) == list(ROWS)
