@@ -36,7 +36,7 @@ types: setup
 	$(BIN)/mypy
 
 test: lint types
-	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 examples: setup
 	DEEPCUTS_EXAMPLES=fresh $(BIN)/pytest -m hypothesis -n auto --maxprocesses 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 from collections.abc import Iterator
@@ -32,6 +33,26 @@ settings.register_profile("same", derandomize=True, **_CALM)
 settings.register_profile("fresh", derandomize=False, print_blob=True, **_CALM)
 settings.load_profile(os.environ.get("DEEPCUTS_EXAMPLES", "same"))
 torch.set_num_threads(1)
+
+
+#: Files that start processes, and wait for them.
+_SLOW = ("tests/runs/grid/", "tests/scoring/test_distributed", "tests/scoring/test_compiled", "tests/cli/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slowest files come first, so that no process is left with one of them at the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_SLOW))
+
+
+def pytest_collection_finish() -> None:
+    """Take all that is imported by now out of what is searched for garbage.
+
+    Every training ends with such a search, by Accelerate, and two million objects take longer than a tiny
+    training does.
+    """
+    gc.collect()
+    gc.freeze()
+
 
 # What is measured on this machine in tests stays out of the user's cache folder; subprocesses see it too.
 _cache = tempfile.TemporaryDirectory(prefix="deepcuts-tests-")
@@ -74,9 +95,18 @@ def registry() -> Iterator[None]:
 
 
 @pytest.fixture
-def no_plugins_after(registry: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forgets the plugins that a test loads, and the tasks, kinds of task and criteria that they register."""
+def no_plugins_after(registry: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Forgets the plugins that a test loads, and what they register."""
     kinds.find_all()  # which loads what is there without the test
     monkeypatch.setenv(plugins.VARIABLE, "")
     for module, name in [(plugins, "_loaded"), (kinds, "_REGISTRY"), (named, "_REGISTRY")]:
         monkeypatch.setattr(module, name, dict(getattr(module, name)))
+    from deepcuts.deploy.bench import ways
+    from deepcuts.deploy.export import formats
+
+    registries: list[dict[str, Any]] = [formats.REGISTRY, ways.REGISTRY]
+    before = [dict(one) for one in registries]
+    yield
+    for one, entries in zip(registries, before, strict=True):
+        one.clear()
+        one.update(entries)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -53,11 +54,12 @@ def imports(path: Path) -> set[tuple[str, bool]]:
     }
 
 
+DISTRIBUTIONS = cache(packages_distributions)
 IMPORTED = {path: imports(path) for path in sorted(PACKAGE.rglob("*.py"))}
 
 
 def distributions(module: str) -> set[str]:
-    return {normal(name) for name in packages_distributions().get(module, [])}
+    return {normal(name) for name in DISTRIBUTIONS().get(module, [])}
 
 
 def test_what_is_imported_is_declared() -> None:

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from commands import deepcuts
 from runs import job
 
 from deepcuts.runs.pipeline import prune
-
-
-def deepcuts(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "deepcuts", *map(str, arguments)], capture_output=True, text=True, check=False
-    )
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +64,9 @@ def test_bad_input_is_one_message_and_status_2(run: Path, options: list[str], me
     assert not done.stdout
 
 
-def test_a_way_of_ones_own_is_measured_beside_the_others(run: Path, tmp_path: Path) -> None:
+def test_a_way_of_ones_own_is_measured_beside_the_others(
+    run: Path, tmp_path: Path, no_plugins_after: None
+) -> None:
     """It is a file outside of the package, which the process that is weighed knows too."""
     output = tmp_path / "bench.json"
     plugin = Path(__file__).parents[1] / "toy_way.py"

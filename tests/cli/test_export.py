@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from commands import deepcuts
 from runs import config
 
 from deepcuts import Masks, load_pruned
-
-
-def deepcuts(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "deepcuts", *map(str, arguments)], capture_output=True, text=True, check=False
-    )
 
 
 @pytest.fixture(scope="module")
@@ -85,8 +78,12 @@ def test_a_file_that_is_no_packed_model_is_refused(home: Path, tmp_path: Path) -
     assert "holds 'masks', not packed model" in done.stderr
 
 
-def test_a_format_of_ones_own_is_written_and_read_back_by_its_name(home: Path, tmp_path: Path) -> None:
+def test_a_format_of_ones_own_is_written_and_read_back_by_its_name(
+    home: Path, tmp_path: Path, no_plugins_after: None
+) -> None:
     """A file outside of the package, with an option of its own."""
+    done = deepcuts("export", home / "run", "--format", "toy", "-o", tmp_path / "b.toy")
+    assert "format: got 'toy'" in done.stderr
     plugin = ("--plugin", Path(__file__).parents[1] / "toy_format.py")
     helped = deepcuts(*plugin, "export", "--help", "--format", "toy")
     assert "--digits" in helped.stdout
@@ -102,8 +99,6 @@ def test_a_format_of_ones_own_is_written_and_read_back_by_its_name(home: Path, t
     (first, _), (second, _) = load_pruned(home / "run"), load_pruned(tmp_path / "dense")
     for name, tensor in first.state_dict().items():
         torch.testing.assert_close(second.state_dict()[name], tensor, rtol=1e-6, atol=0)
-    done = deepcuts("export", home / "run", "--format", "toy", "-o", tmp_path / "b.toy")
-    assert "format: got 'toy'" in done.stderr
     done = deepcuts(
         *plugin, "export", home / "run", "--format", "toy", "--digits", 0, "-o", tmp_path / "b.toy"
     )

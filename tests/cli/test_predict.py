@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 import torch
+from commands import deepcuts
 from pruned_models import pruned_run
 
 from deepcuts.deploy.export.exporting import export
@@ -22,9 +22,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return pruned_run(tmp_path_factory.mktemp("home") / "run")
 
 
-def predict(*arguments: object, given: str = "") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "deepcuts", "predict", *map(str, arguments)]
-    return subprocess.run(command, input=given, capture_output=True, text=True, check=False)
+def predict(*arguments: object, given: str = "") -> CompletedProcess[str]:
+    return deepcuts("predict", *arguments, given=given)
 
 
 def test_pairs_through_a_pipe_by_the_sparse_runtime_from_a_packed_file(run: Path, tmp_path: Path) -> None:

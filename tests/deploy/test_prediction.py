@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from commands import deepcuts
 from runs import data_config, job
 
 from deepcuts.cli import main
@@ -96,11 +96,9 @@ def test_a_model_without_zeros_is_dense_unless_it_must_not_be(run: Path) -> None
 
 
 def test_the_command_reads_arguments_files_and_standard_input(run: Path, tmp_path: Path) -> None:
-    # Dense: which layers are worth being sparse is measured, and may come out otherwise in each process.
-    command = [sys.executable, "-m", "deepcuts", "predict", str(run), "--runtime", "dense"]
-
     def lines(arguments: list[str], given: str = "") -> list[dict[str, Any]]:
-        done = subprocess.run([*command, *arguments], input=given, capture_output=True, text=True, check=True)
+        done = deepcuts("predict", run, "--runtime", "dense", *arguments, given=given)
+        assert done.returncode == 0, done.stderr
         return [json.loads(line) for line in done.stdout.splitlines()]
 
     by_argument = lines(TEXTS)

@@ -19,64 +19,60 @@ from deepcuts.common.errors import InputError
 STRATEGIES = ["LayerGradCAMShift", "LayerSmoothGrad", "GlobalMagGrad", "Random"]
 
 
-@pytest.mark.parametrize("dropout", [False, True])
-def test_two_processes_score_as_one_does(tmp_path: Path, dropout: bool) -> None:
-    script = tmp_path / "program.py"
-    script.write_text(f"""
+#: What is scored on two processes, by its name: the number of batches and whether dropout is on.
+SCORED = {"plain": (5, False), "dropout": (5, True), "fewer batches than processes": (1, False)}
+PROGRAM = """
+import sys
+from pathlib import Path
 import torch, torch.distributed as dist
 from models import tiny, tiny_batches
-from deepcuts import ScoringOptions, score
+from scoring.test_distributed import SCORED, scored
 dist.init_process_group("gloo")
-torch.manual_seed(dist.get_rank())  # the processes' own generators differ
-model = tiny("bert")
-found = score(model, tiny_batches(model, count=5), {STRATEGIES!r}, seed=3, distributed=True,
-              options=ScoringOptions(paths=3, dropout={dropout}, max_smooth_batches=3))
-for name, scores in found.items():
-    scores.save(f"{tmp_path}/{{name}}-{{dist.get_rank()}}.safetensors")
+for what in SCORED:
+    torch.manual_seed(dist.get_rank())  # the processes' own generators differ
+    for name, scores in scored(what, distributed=True).items():
+        scores.save(Path(sys.argv[1]) / f"{what}-{name}-{dist.get_rank()}.safetensors")
 dist.destroy_process_group()
-""")
-    done = launch([str(script)])
-    assert done.returncode == 0, done.stderr
-    model = tiny("bert")
+"""
+
+
+def scored(what: str, *, distributed: bool) -> dict[str, Scores]:
+    count, dropout = SCORED[what]
     options = ScoringOptions(paths=3, dropout=dropout, max_smooth_batches=3)
-    alone = score(model, tiny_batches(model, count=5), STRATEGIES, seed=3, options=options)
-    for name in STRATEGIES:
-        first, second = (Scores.load(tmp_path / f"{name}-{rank}.safetensors") for rank in (0, 1))
-        assert (first.batches, first.examples) == (alone[name].batches, alone[name].examples)
-        for tensor in alone[name]:
+    model = tiny("bert")
+    return score(
+        model, tiny_batches(model, count=count), STRATEGIES, seed=3, options=options, distributed=distributed
+    )
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what two processes found."""
+    folder = tmp_path_factory.mktemp("together")
+    (folder / "program.py").write_text(PROGRAM)
+    done = launch([str(folder / "program.py"), str(folder)])
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.mark.parametrize("what", SCORED)
+def test_two_processes_score_as_one_does(together: Path, what: str) -> None:
+    for name, alone in scored(what, distributed=False).items():
+        first, second = (Scores.load(together / f"{what}-{name}-{rank}.safetensors") for rank in (0, 1))
+        assert (first.batches, first.examples) == (alone.batches, alone.examples)
+        for tensor in alone:
             assert torch.equal(first[tensor], second[tensor])
-            torch.testing.assert_close(first[tensor], alone[name][tensor], rtol=1e-5, atol=1e-9)
-        together, apart = (select(scores, Budget.from_density(0.3)) for scores in (first, alone[name]))
-        assert together.kept == apart.kept
+            torch.testing.assert_close(first[tensor], alone[tensor], rtol=1e-5, atol=1e-9)
+        shared, apart = (select(scores, Budget.from_density(0.3)) for scores in (first, alone))
+        assert shared.kept == apart.kept
         for tensor, mask in apart.items():
-            differs = mask != together[tensor]
-            values = alone[name][tensor]
+            differs = mask != shared[tensor]
+            values = alone[tensor]
             # Where the masks differ, the scores are ties within rounding at the threshold.
             if differs.any():
                 torch.testing.assert_close(
                     values[differs], values[mask].min().expand(int(differs.sum())), rtol=1e-4, atol=1e-9
                 )
-
-
-def test_more_processes_than_batches_is_no_problem(tmp_path: Path) -> None:
-    script = tmp_path / "program.py"
-    script.write_text(f"""
-import torch.distributed as dist
-from models import tiny, tiny_batches
-from deepcuts import score
-dist.init_process_group("gloo")
-model = tiny("bert")
-found = score(model, tiny_batches(model, count=1), ["LayerMagGrad"], distributed=True)["LayerMagGrad"]
-found.save(f"{tmp_path}/{{dist.get_rank()}}.safetensors")
-dist.destroy_process_group()
-""")
-    done = launch([str(script)])
-    assert done.returncode == 0, done.stderr
-    model = tiny("bert")
-    alone = score(model, tiny_batches(model, count=1), ["LayerMagGrad"])["LayerMagGrad"]
-    found = Scores.load(tmp_path / "1.safetensors")
-    assert found.batches == 1
-    assert all(torch.equal(found[name], alone[name]) for name in alone)
 
 
 def test_sharing_the_work_without_a_group_is_refused() -> None:

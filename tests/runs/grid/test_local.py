@@ -78,6 +78,22 @@ class Told:
         return exec, (code, {"path": str(self.path)})
 
 
+def test_processes_divide_the_devices_that_are_visible(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3")
+    workers = [_Worker(number, tmp_path, 1, False) for number in range(2)]
+    try:
+        for worker in workers:
+            worker.connection.send(Told(tmp_path / str(worker.number)))
+        for worker in workers:
+            worker.connection.recv()  # the outcome of a unit that was none
+        assert [(tmp_path / str(worker.number)).read_text() for worker in workers] == ["2", "3"]
+    finally:
+        for worker in workers:
+            worker.end(at_once=True)
+
+
 @pytest.mark.parametrize(
     ("visible", "expected"),
     [
@@ -87,20 +103,15 @@ class Told:
         ("", [""] * 3),
     ],
 )
-def test_processes_divide_the_devices_that_are_visible(
-    visible: str, expected: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_devices_are_given_out_in_turns(
+    visible: str, expected: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    workers = [_Worker(number, tmp_path, 1, False) for number in range(3)]
-    try:
-        for worker in workers:
-            worker.connection.send(Told(tmp_path / str(worker.number)))
-        for worker in workers:
-            worker.connection.recv()  # the outcome of a unit that was none
-        assert [(tmp_path / str(worker.number)).read_text() for worker in workers] == expected
-    finally:
-        for worker in workers:
-            worker.end(at_once=True)
+    found = []
+    for number in range(3):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        _take_device(number)
+        found.append(os.environ["CUDA_VISIBLE_DEVICES"])
+    assert found == expected
 
 
 @pytest.mark.parametrize(("number", "expected"), [(0, "0"), (1, "1"), (2, "2"), (3, "0")])

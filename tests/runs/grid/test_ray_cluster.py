@@ -16,17 +16,27 @@ from deepcuts.runs.grid.ray_cluster import RayExecutor
 from deepcuts.runs.grid.schedule import run_worklist
 
 
-@pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def started() -> Iterator[str]:
     """A local cluster that can hold two units at a time."""
     ray = pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
-    started = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
-    yield started.address
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+        made = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+    yield made.address
     ray.shutdown()
-    started.shutdown()
+    made.shutdown()
+
+
+@pytest.fixture
+def cluster(started: str) -> Iterator[str]:
+    """Its address; the connection is closed after each test."""
+    import ray
+
+    yield started
+    ray.shutdown()
 
 
 def test_a_cluster_gives_what_this_process_gives_and_a_killed_worker_loses_nothing(
