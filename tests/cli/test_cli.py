@@ -98,7 +98,7 @@ BAD = {
     "epochs not two numbers": ({"epochs": "3"}, "FINETUNE+RETRAIN"),
     "learning rate 0": ({"learning_rate": 0}, "learning_rate: got 0"),
     "batch size 0": ({"batch_size": 0}, "batch_size: got 0"),
-    "unknown scope": ({"scope": "row"}, "scope: got 'row'"),
+    "unknown scope": ({"scope": "column"}, "scope: got 'column'"),
     "unknown rewind": ({"rewind": "start"}, "rewind: got 'start'"),
     "unknown precision": ({"precision": "int4"}, "precision: got 'int4'"),
     "negative noise": ({"noise_std": -1}, "noise_std: got -1"),

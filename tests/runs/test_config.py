@@ -63,7 +63,7 @@ def test_what_is_given_comes_before_the_schedule_and_retraining_follows_the_firs
         ({"smooth_batches": 0}, "smooth_batches: got 0"),
         ({"shift": float("inf")}, "shift: got inf"),
         ({"epoch": 3}, "epoch: got 3"),
-        ({"scope": "row"}, "scope: got 'row'"),
+        ({"scope": "column"}, "scope: got 'column'"),
         ({"recipe": "papers"}, "recipe: got 'papers'.* paper"),
     ],
     ids=str,

@@ -5,6 +5,7 @@ import torch
 
 from deepcuts import ParamStats, ScoringOptions, Strategy, score, strategy_names
 from deepcuts.common.errors import InputError
+from deepcuts.masks import all_allocations
 from deepcuts.scoring.criteria import REGISTRY, criterion
 from deepcuts.scoring.strategy import TITLES
 
@@ -40,7 +41,7 @@ def test_every_point_on_the_axes_has_a_name_of_its_own() -> None:
     points = [
         Strategy(entry.name, scope, gradient, inverted)
         for entry in REGISTRY.values()
-        for scope in ("tensor", "global")
+        for scope in [one.scope for one in all_allocations()]
         for gradient in entry.score_names.values()
         for inverted in (False, True)
     ]
@@ -132,7 +133,7 @@ def test_a_new_criterion_has_all_its_strategies_at_once() -> None:
     def squared(stats: ParamStats, options: ScoringOptions) -> torch.Tensor:
         return stats.taylor.square()
 
-    new = ["LayerSquared", "GlobalSquared", "LayerSmoothSquared", "GlobalSmoothSquared"]
+    new = ["LayerSquared", "GlobalSquared", "RowSquared", "LayerSmoothSquared", "GlobalSmoothSquared"]
     assert set(new) <= set(strategy_names())
     for name in new:
         assert str(Strategy.parse(name)) == name

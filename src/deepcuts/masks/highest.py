@@ -36,6 +36,38 @@ def highest(scores: Mapping[str, Tensor], count: int) -> dict[str, Tensor]:
     return masks
 
 
+def highest_in_rows(scores: Tensor, counts: Tensor) -> Tensor:
+    """A mask of the highest of every row; equal ones by position, the first first.
+
+    Args:
+        scores: ``(rows, length)``, of any floating type, finite; never changed.
+        counts: ``(rows,)``, how many of each, whole numbers from 0 to all.
+
+    Returns:
+        ``(rows, length)``, bool, on the scores' device.
+    """
+    counts = counts.to(scores.device)[:, None]  # (rows, 1)
+    if not scores.numel():
+        return torch.zeros(scores.shape, dtype=torch.bool, device=scores.device)
+    ordered = ascending(scores)
+    threshold = ordered.gather(1, scores.shape[1] - counts.clamp_min(1))
+    masks = scores > threshold
+    ties = scores == threshold
+    # Of the ties, as many as are missing, from the first on.
+    masks |= ties & (ties.cumsum(1) <= counts - masks.sum(1, keepdim=True))
+    return masks & (counts > 0)
+
+
+def ascending(scores: Tensor) -> Tensor:
+    """A copy, each row of the last dimension sorted from the lowest up; what is narrower in float32."""
+    scores = _of_one_type({"": scores})[""]
+    if scores.device.type != "cpu":
+        return scores.sort(-1).values
+    copy = scores.numpy().copy()  # its sort is several times faster than torch's on a CPU
+    copy.sort(-1)
+    return torch.from_numpy(copy)
+
+
 def _of_one_type(scores: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The same numbers in one type that holds them all; float32 scores as they are, float16 in float32."""
     common = reduce(torch.promote_types, {value.dtype for value in scores.values()}, torch.float32)

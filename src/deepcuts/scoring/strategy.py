@@ -61,9 +61,8 @@ class Strategy:
             plugins.load()
             scope, known = _split(rest)
         if known is None:
-            names = [*strategy_names(), *TITLES]
-            near = difflib.get_close_matches(name, names, n=3, cutoff=0.5) or names
-            raise InputError("strategy", name, f"must be a known strategy; the nearest: {', '.join(near)}")
+            near = ", ".join(_nearest(name))
+            raise InputError("strategy", name, f"must be a known strategy; the nearest: {near}")
         return cls(known[0], scope, known[1], inverted)
 
     def __str__(self) -> str:
@@ -149,6 +148,14 @@ def strategy_names() -> list[str]:
     for criterion, gradient in _score_names().values():
         found += [str(Strategy(criterion, scope, gradient)) for scope in scopes]
     return found
+
+
+def _nearest(name: str) -> list[str]:
+    """Names to propose for one that there isn't: a few of many."""
+    if name in _score_names():  # all that is missing is who keeps how much
+        return [f"{one.name}{name}" for one in all_allocations()]
+    near = difflib.get_close_matches(name, [*strategy_names(), *TITLES], n=3, cutoff=0.5)
+    return near or [str(Strategy(criterion)) for criterion in criteria.REGISTRY]
 
 
 def _split(name: str) -> tuple[str, tuple[str, str] | None]:
