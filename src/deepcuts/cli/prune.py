@@ -62,8 +62,8 @@ def prune(
       --density 0.15 -o run
 
     The run folder ends with the pruned model (model/), masks.safetensors, history.json and result.json.
-    After an interruption the same command goes on where it stopped. With --strategy or --recipe, --help
-    shows the options that these read.
+    After an interruption the same command goes on where it stopped. With --strategy, --recipe or --objective,
+    --help shows the options that these read.
     """
     from deepcuts.cli.common import print_result, reporter
     from deepcuts.cli.preview import print_preview
@@ -109,11 +109,11 @@ def complete(arguments: Sequence[str]) -> Callable[..., None]:
     """The command with all options that are declared now.
 
     Args:
-        arguments: Its command line; with ``--strategy`` or ``--recipe`` in it, ``--help`` shows the options
-            that these read.
+        arguments: Its command line; with ``--strategy``, ``--recipe`` or ``--objective`` in it, ``--help``
+            shows the options that these read.
 
     Raises:
-        InputError: There is no such strategy or recipe.
+        InputError: There is no such strategy, recipe or objective.
     """
     from deepcuts.cli.options import named, with_options
     from deepcuts.runs.config import data_options
@@ -121,7 +121,7 @@ def complete(arguments: Sequence[str]) -> Callable[..., None]:
 
     found = panels()
     found[DATA] = (*data_options(), *found[DATA])
-    hidden = unread(named(arguments, "strategy"), named(arguments, "recipe"))
+    hidden = unread(*(named(arguments, name) for name in ("strategy", "recipe", "objective")))
     return with_options(prune, found, hidden=hidden, undecided=SCHEDULED)
 
 

@@ -16,7 +16,7 @@ from deepcuts.masks.allocations import allocation_of
 from deepcuts.masks.budget import Budget
 from deepcuts.runs.fields import complete, validated
 from deepcuts.runs.recipes import recipe_named
-from deepcuts.runs.settings import BUDGETS, SCHEDULED, scoring_options, settings
+from deepcuts.runs.settings import BUDGETS, SCHEDULED, scoring_options, settings, unread
 from deepcuts.scoring.options import ScoringOptions
 from deepcuts.scoring.strategy import Strategy
 from deepcuts.tasks import Task, TaskData, kind_named, load_files, load_task
@@ -121,9 +121,17 @@ class PruneConfig(BaseModel):
         Raises:
             InputError: A field's value is not allowed.
         """
-        filled = {name: getattr(task.schedule, name) for name in SCHEDULED}
-        filled.update({name: value for name, value in given.items() if value is not None})
-        filled.setdefault("retrain_learning_rate", filled["learning_rate"])
+        asked = {name: value for name, value in given.items() if value is not None}
+        recipe = recipe_named(asked.get("recipe", settings()["recipe"].default))
+        filled = {**recipe.defaults(asked, task.schedule), **asked}
+        idle = unread(None, recipe.name, filled.get("objective", settings()["objective"].default))
+        if unused := sorted(idle & asked.keys()):
+            raise InputError(unused[0], asked[unused[0]], _unread_by(recipe.name, filled.get("objective")))
+        for name in SCHEDULED:
+            if name not in idle:
+                filled.setdefault(name, getattr(task.schedule, name))
+        if "retrain_learning_rate" not in idle:
+            filled.setdefault("retrain_learning_rate", filled["learning_rate"])
         return cls.read(filled)
 
     @classmethod
@@ -178,7 +186,7 @@ class PruneConfig(BaseModel):
     @model_validator(mode="after")
     def _check(self) -> PruneConfig:
         self.check_strategy_and_budget(self.strategy, self.compression, self.density, self.sparsity)
-        recipe_named(self.recipe)
+        recipe_named(self.recipe).check(self)
         self.scoring()
         return self
 
@@ -229,6 +237,10 @@ class PruneConfig(BaseModel):
     def _plan(self, epochs: int, learning_rate: float) -> TrainingPlan:
         shared = {option.name: getattr(self, option.setting) for option in options_of(TrainingPlan)}
         return TrainingPlan(epochs, learning_rate, seed=self.seed, **shared)
+
+
+def _unread_by(recipe: str, objective: str | None) -> str:
+    return f"it is read by neither the recipe {recipe!r} nor the objective {objective or 'task'!r}"
 
 
 def _as_json(value: Any) -> Any:

@@ -93,8 +93,10 @@ def cell(job: Job) -> Identity:
 
 def _is_younger(job: Job) -> bool:
     """Whether anything is asked for beside scores and plans that version 0.1 did not know."""
-    return job.config.objective != "task" or bool(
-        allocation_of(job.budget.scope or job.request.strategy.scope).changed(job.budget.options)
+    return bool(
+        job.config.objective != "task"
+        or job.config.restarts
+        or allocation_of(job.budget.scope or job.request.strategy.scope).changed(job.budget.options)
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -27,12 +28,19 @@ def result_of(job: Job, run: Run) -> dict[str, Any]:
             _LABELS.get(name, name): None if trained.plateau is None else trained.plateau.facts(trained.ways)
             for name, trained in run.trained.items()
         },
+        **_restarts(run),
         "seconds": {
             **run.seconds,
             **({"score_shared_by": run.scored[-1].shared_by} if run.scored else {}),
         },
         "environments": _environments(run),
     }
+
+
+def _restarts(run: Run) -> dict[str, Any]:
+    """How often trainings were begun again, where one was."""
+    found = {name: trained.restarted for name, trained in run.trained.items() if trained.restarted}
+    return {"restarted": found} if found else {}
 
 
 def history_of(run: Run) -> dict[str, Any]:
@@ -66,7 +74,7 @@ def _describe(job: Job, run: Run) -> dict[str, Any]:
         "format": RESULT_VERSION,
         "recipe": config.recipe,
         "strategy": config.strategy,
-        "rewind": job.config.rewind,
+        "rewind": "pretrained" if any(isinstance(step, Rewind) for step in job.steps) else "finetuned",
         "seed": job.config.seed,
         "model": {
             "name": job.config.model,
@@ -100,7 +108,7 @@ def _describe(job: Job, run: Run) -> dict[str, Any]:
             "batches": batches,
             "passes": count_passes([request], batches) * len(run.scored),
         },
-        **{step.title.replace("-", ""): _training(step) for step in job.steps if isinstance(step, Train)},
+        **_trainings([step for step in job.steps if isinstance(step, Train)]),
         # Each was checked on the way here; a run in which one does not hold ends with an error instead.
         "invariants": {
             "cut_weights_are_zero_after_retraining": True,
@@ -110,6 +118,17 @@ def _describe(job: Job, run: Run) -> dict[str, Any]:
             "rewind_was_exact": any(isinstance(step, Rewind) for step in job.steps) or None,
         },
     }
+
+
+def _trainings(steps: Sequence[Train]) -> dict[str, Any]:
+    """How each kind of training was done; the epochs of those that are one kind are added up."""
+    found: dict[str, Any] = {}
+    for step in steps:
+        name = step.title.replace("-", "")
+        before = found[name]["epochs"] if name in found else 0
+        found[name] = _training(step)
+        found[name]["epochs"] += before
+    return found
 
 
 def _training(step: Train) -> dict[str, Any]:

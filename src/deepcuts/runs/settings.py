@@ -16,7 +16,7 @@ from deepcuts.masks.allocations import all_allocations, allocation_of
 from deepcuts.runs.recipes import recipe_named, recipes
 from deepcuts.scoring import options as scoring
 from deepcuts.scoring.strategy import Strategy
-from deepcuts.training.objectives import OBJECTIVES
+from deepcuts.training.objectives import OBJECTIVES, find_objective
 from deepcuts.training.plan import TrainingPlan
 
 ABOUT = "Options"
@@ -119,7 +119,7 @@ def names_of(options: Collection[Option]) -> set[str]:
     return {option.setting for option in options}
 
 
-def unread(strategy: str | None, recipe: str | None) -> set[str]:
+def unread(strategy: str | None, recipe: str | None, objective: str | None = None) -> set[str]:
     """Names of the options that the named choices don't read; for None they are not chosen yet."""
     found: set[str] = set()
     if strategy is not None:
@@ -129,6 +129,9 @@ def unread(strategy: str | None, recipe: str | None) -> set[str]:
     if recipe is not None:
         every = names_of([option for one in recipes().values() for option in one.options])
         found |= every - names_of(recipe_named(recipe).options)
+    if objective is not None:
+        every = names_of([option for one in OBJECTIVES.values() for option in one.options])
+        found |= every - names_of(find_objective(objective).options)
     return found
 
 

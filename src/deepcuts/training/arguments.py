@@ -25,6 +25,7 @@ def training_arguments(
     arguments = TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=plan.epochs,
+        max_steps=plan.most_steps if plan.most_steps is not None else -1,
         learning_rate=plan.learning_rate,
         per_device_train_batch_size=plan.batch_size,
         per_device_eval_batch_size=EVALUATION_ROWS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from transformers import Trainer
 
 from deepcuts.common.errors import DivergedError, InputError
+from deepcuts.tasks.kinds.kind import TaskKind
 from deepcuts.training.objectives import Objective, Pass
 
 Batch = dict[str, Tensor]
@@ -29,7 +30,7 @@ class Loop(Trainer):
         objective: What is minimised.
         options: Its options' values.
         teacher: The model that it learns from, on the student's device and in evaluation mode, or None.
-        predictions: From what a model returns to what it says of the batch, as the kind of task has it.
+        kind: The kind of task: what a model says of a batch, and how far two models are apart in that.
         rest: What the Trainer takes.
     """
 
@@ -39,7 +40,7 @@ class Loop(Trainer):
         objective: Objective,
         options: Mapping[str, Any],
         teacher: nn.Module | None,
-        predictions: Callable[[Any], Tensor],
+        kind: TaskKind,
         **rest: Any,
     ) -> None:
         super().__init__(**rest)
@@ -49,7 +50,7 @@ class Loop(Trainer):
         self._objective = objective
         self._values = options
         self._teacher = teacher
-        self._predictions = predictions
+        self._predictions, self._distance = kind.predictions, kind.divergence
         self._asked = {"output_hidden_states": True} if objective.reads_hidden_states(options) else {}
         self._weights: deque[float] = deque()
 
@@ -110,7 +111,7 @@ class Loop(Trainer):
     def _pass_of(self, outputs: Any) -> Pass:
         states = outputs.get("hidden_states") or ()
         said = self._predictions(outputs).float()
-        return Pass(outputs["loss"], said, tuple(state.float() for state in states))
+        return Pass(outputs["loss"], said, tuple(state.float() for state in states), self._distance)
 
     def _own_rows(self, number: int) -> int:
         """How many rows of a batch of the step are this process's own.

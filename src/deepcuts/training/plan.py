@@ -29,6 +29,8 @@ class TrainingPlan:
         patience: Stop after so many epochs without a better dev measure; None trains all epochs.
         group_by_length: Whether a batch is drawn from rows of like length, which saves padding.
         seed: Seed of the order of the rows and of dropout.
+        part: ``"all"`` parameters are trained, or the ``"small"`` ones alone: biases and normalisations.
+        most_steps: Optimizer steps at most, whatever the epochs are; None for all.
 
     Raises:
         InputError: A value is not allowed.
@@ -47,6 +49,8 @@ class TrainingPlan:
     patience: int | None = setting(None, "Stop after so many epochs without a better dev.", at_least=1)
     group_by_length: bool = setting(False, "Batches of rows of like length, to save padding.")
     seed: int = 0
+    part: Literal["all", "small"] = "all"
+    most_steps: int | None = None
 
     def __post_init__(self) -> None:
         for option in options_of(TrainingPlan):
@@ -55,4 +59,5 @@ class TrainingPlan:
     def steps(self, rows: int, processes: int = 1) -> int:
         """Optimizer steps over all epochs, for so many training rows on so many processes."""
         batches = -(-rows // (self.batch_size * processes))
-        return self.epochs * max(1, -(-batches // self.accumulation))
+        steps = self.epochs * max(1, -(-batches // self.accumulation))
+        return steps if self.most_steps is None else min(steps, self.most_steps)

@@ -111,7 +111,7 @@ def train(
             objective=aim,
             options=values,
             teacher=teacher,
-            predictions=task.kind.predictions,
+            kind=task.kind,
             model=model,
             args=training_arguments(plan, folder, f"eval_{primary}", report_to),
             train_dataset=task.train,
@@ -122,7 +122,7 @@ def train(
         )
         trainer.remove_callback(PrinterCallback)
         trainer.remove_callback(ProgressCallback)
-        with _own_forward(model), teaching(teacher, model):
+        with _own_forward(model), teaching(teacher, model), _frozen(model, plan.part):
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if held is not None:
         held.verify()
@@ -152,6 +152,23 @@ def _check_teacher(objective: Objective, teacher: nn.Module | None, model: nn.Mo
         raise InputError("teacher", type(teacher).__name__, f"the objective {objective.name!r} reads none")
     if teacher is model:
         raise InputError("teacher", "the model itself", "it is another model, such as a copy made before")
+
+
+@contextlib.contextmanager
+def _frozen(model: nn.Module, part: str) -> Iterator[None]:
+    """All but the part of a model that is trained keeps its values; afterwards all can be trained again."""
+    frozen = [
+        parameter
+        for parameter in model.parameters()
+        if part == "small" and parameter.dim() > 1 and parameter.requires_grad
+    ]
+    for parameter in frozen:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in frozen:
+            parameter.requires_grad_(True)
 
 
 @contextlib.contextmanager

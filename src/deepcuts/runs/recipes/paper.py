@@ -22,12 +22,20 @@ REWIND = Option(
     choices=("pretrained", "finetuned"),
     panel="What is cut",
 )
+RESTARTS = Option(
+    "restarts",
+    int,
+    0,
+    "Times at most to retrain again, in another order, after ending on a plateau.",
+    at_least=0,
+)
 OPTIONS = (
     Option("finetune_epochs", int, None, "Of the first fine-tuning.", at_least=0),
     Option("retrain_epochs", int, None, "Of the retraining after the cut.", at_least=0),
     Option("learning_rate", float, None, "Adam's.", above=0),
     Option("retrain_learning_rate", float, None, "Adam's, after the cut (default: the same).", above=0),
     REWIND,
+    RESTARTS,
 )
 
 
@@ -40,6 +48,11 @@ def _former(job: Any) -> Mapping[str, Any] | None:
 @recipe("paper", "fine-tune, score, cut, rewind, retrain", options=OPTIONS, former=_former)
 def paper(job: Any) -> list[Step]:
     """The steps of the paper: single shot."""
+    return [*single_shot(job), *retrain(job)]
+
+
+def single_shot(job: Any) -> list[Step]:
+    """θ0 → θ1, scores of it, the cut, and what the cut model is worth."""
     from deepcuts.runs import legacy
     from deepcuts.runs.steps import Cut, Measure, Score
 
@@ -48,7 +61,6 @@ def paper(job: Any) -> list[Step]:
         Score(job.request, job.config.score_batch_size, is_shared=True, former=legacy.score),
         Cut(job.budget, job.request.strategy),
         Measure("pruned"),
-        *retrain(job),
     ]
 
 
@@ -93,6 +105,7 @@ def retrain(job: Any) -> list[Step]:
         aim_of(job),
         note=f"from the {source} weights",
         ways=("--rewind finetuned",) if source == "pretrained" else (),
+        restarts=job.config.restarts,
         former=legacy.retrain,
     )
     return [*([Rewind()] if source == "pretrained" else []), training, Save()]

@@ -15,6 +15,18 @@ from deepcuts.common.options import Option
 Steps = Callable[[Any], Sequence[Any]]
 
 
+#: From settings that are given and a task's schedule to those that a recipe fills in.
+Defaults = Callable[[Mapping[str, Any], Any], Mapping[str, Any]]
+
+
+def _no_defaults(given: Mapping[str, Any], schedule: Any) -> Mapping[str, Any]:
+    return {}
+
+
+def _no_check(config: Any) -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class Recipe:
     """An order of steps.
@@ -25,6 +37,9 @@ class Recipe:
         steps: Makes the steps for a job, in their order; nothing is done yet.
         options: What of a configuration it reads beside what all recipes do.
         former: How version 0.1 identified a whole run of it; None where that knew no such recipe.
+        defaults: From what is given, and the task's schedule, to settings that it fills in where they are
+            not given, of whatever choice; they go before the task's schedule.
+        check: Refuses a configuration that contradicts it, by an `InputError`.
     """
 
     name: str
@@ -32,6 +47,8 @@ class Recipe:
     steps: Steps
     options: tuple[Option, ...] = ()
     former: Callable[[Any], Mapping[str, Any] | None] | None = None
+    defaults: Defaults = _no_defaults
+    check: Callable[[Any], None] = _no_check
 
 
 _REGISTRY: dict[str, Recipe] = {}
@@ -43,6 +60,8 @@ def recipe(
     *,
     options: Sequence[Option] = (),
     former: Callable[[Any], Mapping[str, Any] | None] | None = None,
+    defaults: Defaults = _no_defaults,
+    check: Callable[[Any], None] = _no_check,
 ) -> Callable[[Steps], Steps]:
     """Register a function as a recipe; ``--recipe NAME`` and grid files then know it.
 
@@ -51,6 +70,8 @@ def recipe(
         help: The order in a few words.
         options: See `Recipe`; those of another recipe may be taken over as they are.
         former: See `Recipe`.
+        defaults: See `Recipe`.
+        check: See `Recipe`.
 
     Raises:
         ValueError: The name is taken.
@@ -59,7 +80,7 @@ def recipe(
     def register(steps: Steps) -> Steps:
         if name in _REGISTRY:
             raise ValueError(f"a recipe named {name!r} is registered already")
-        _REGISTRY[name] = Recipe(name, help, steps, tuple(options), former)
+        _REGISTRY[name] = Recipe(name, help, steps, tuple(options), former, defaults, check)
         return steps
 
     return register

@@ -39,6 +39,7 @@ class Trained:
         seconds: Likewise.
         plateau: Where it ended no better than a constant, or was so after half of its steps.
         ways: What to try against that.
+        restarted: How often it was begun again after ending on one.
     """
 
     key: str
@@ -50,6 +51,7 @@ class Trained:
     seconds: float
     plateau: Plateau | None = None
     ways: tuple[str, ...] = ()
+    restarted: int = 0
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from deepcuts.common import tensor_file
+from deepcuts.common.seeds import SEEDS, derive_seed
 from deepcuts.common.store import Identity, Stage
 from deepcuts.masks.masks import Masks
 from deepcuts.masks.rewinding import Snapshot, rewind, snapshot
@@ -37,6 +38,7 @@ class Train(SharedStep):
         aim: What is minimised.
         note: What else is said of it before it is done.
         ways: What to try where it ends on a plateau, beside what always helps.
+        restarts: Times at most that it is done again, in another order, where it ends on a plateau.
         former: How version 0.1 identified it; see `deepcuts.runs.legacy`.
     """
 
@@ -49,6 +51,7 @@ class Train(SharedStep):
     is_shared: bool = False
     note: str = ""
     ways: tuple[str, ...] = ()
+    restarts: int = 0
     former: Callable[[Any, Masks | None], Mapping[str, Any] | None] | None = None
 
     def identity(self, piece: Workpiece, before: str) -> Identity:
@@ -104,36 +107,57 @@ class Train(SharedStep):
             **piece.lessons,
             "plan": not_at_default(self.plan),
             "aim": None if self.aim == Aim() else said({**aim, "teacher": self.aim.teacher}),
+            "restarts": self.restarts or None,
             **arithmetic(piece),
         }
-        former = self.former(piece, masks) if self.former is not None and self.aim == Aim() else None
+        is_old = self.aim == Aim() and not self.restarts
+        former = self.former(piece, masks) if self.former is not None and is_old else None
         return Identity(self.kind, said(content), former)
 
     def _train(self, run: Run, stage: Stage) -> Stage:
-        piece, checkpoints = run.piece, stage.folder / _CHECKPOINTS
-        training = piece.train(
-            self.plan,
-            checkpoints,
-            masks=run.masks,
-            aim=self.aim,
-            teacher=self._teacher(run),
-            label=self.label,
-            tracking=run.tracking,
-        )
-        predictions = piece.predict()
+        piece, seconds = run.piece, 0.0
+        started_from = snapshot(piece.model) if self.restarts else None
+        for restart in range(self.restarts + 1):
+            folder = stage.folder / (f"{_CHECKPOINTS}-{restart}" if restart else _CHECKPOINTS)
+            if restart:
+                assert started_from is not None
+                rewind(piece.model, started_from)
+                piece.reporter.line(f"{self.label}: on a plateau; restart {restart} of {self.restarts}")
+            training = piece.train(
+                self._plan(restart),
+                folder,
+                masks=run.masks,
+                aim=self.aim,
+                teacher=self._teacher(run),
+                label=self.label,
+                tracking=run.tracking,
+            )
+            seconds += training.seconds
+            predictions = piece.predict()
+            measures = piece.measure(predictions)
+            plateau = piece.plateau(training.epochs, measures, predictions)
+            if plateau is None or not plateau.at_end:
+                break
         record = {
             "epochs": training.epochs,
             "best_epoch": training.best_epoch,
-            "seconds": training.seconds,
-            "measures": piece.measure(predictions),
+            "seconds": seconds,
+            "measures": measures,
+            **({"restarted": restart} if self.restarts else {}),
         }
         if piece.processes.is_first:
             piece.save_predictions(stage.folder / _PREDICTIONS, {_DEV: predictions})
             tensor_file.save(stage.folder / _STATE, "state", snapshot(piece.model).tensors, {})
             stage.finish(record)
-            shutil.rmtree(checkpoints, ignore_errors=True)
+            for folder in stage.folder.glob(f"{_CHECKPOINTS}*"):
+                shutil.rmtree(folder, ignore_errors=True)
         piece.processes.wait()
         return stage.finished()
+
+    def _plan(self, restart: int) -> TrainingPlan:
+        if restart == 0:
+            return self.plan
+        return replace(self.plan, seed=derive_seed(self.plan.seed, "restart", restart) % SEEDS)
 
     def _teacher(self, run: Run) -> Snapshot | None:
         if self.aim.teacher is None:

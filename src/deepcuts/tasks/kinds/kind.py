@@ -9,7 +9,7 @@ from typing import Any, ClassVar, cast
 import numpy as np
 
 from deepcuts.common.errors import InputError
-from deepcuts.tasks.kinds import registry
+from deepcuts.tasks.kinds import divergence, registry
 from deepcuts.tasks.kinds.measure import Measure
 from deepcuts.tasks.task import Split, Task
 
@@ -31,6 +31,7 @@ class TaskKind(ABC):
         constant_title: What its constant baseline predicts, such as ``"majority class"``.
         constant_signs: Why else than by its primary measure a model is as good as constant, after "or if".
         auto_model: The class of Transformers that loads its models.
+        divergence: How far predictions are from a teacher's, see `deepcuts.tasks.kinds.divergence`.
     """
 
     name: ClassVar[str]
@@ -40,6 +41,7 @@ class TaskKind(ABC):
     constant_title: ClassVar[str]
     constant_signs: ClassVar[str] = ""
     auto_model: ClassVar[str] = "AutoModelForSequenceClassification"
+    divergence = staticmethod(divergence.of_classes)
 
     # The task and its rows
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from deepcuts.tasks import formulas
+from deepcuts.tasks.kinds import divergence
 from deepcuts.tasks.kinds.kind import Array, TaskKind
 from deepcuts.tasks.kinds.measure import Measure
 from deepcuts.tasks.kinds.registry import register_kind
@@ -33,6 +34,7 @@ class Regression(TaskKind):
         "spearman": Measure("Spearman correlation, -1 to 1"),
     }
     primary = "pearson"
+    divergence = staticmethod(divergence.of_numbers)
     constant_title = "mean of the targets"
     constant_signs = (
         f"its predictions vary by less than {CONSTANT_SPREAD:.0%} of what the targets do or their squared "

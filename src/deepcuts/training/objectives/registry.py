@@ -24,11 +24,23 @@ class Pass:
         logits: ``(rows, outputs)``, or as the kind of task shapes them.
         hidden_states: The embeddings and every layer's output, ``(rows, tokens, hidden)`` each; empty
             unless the objective asks for them.
+        distance: How far one model's logits are from another's, at a temperature: the kind of task's.
     """
 
     loss: Tensor
     logits: Tensor
     hidden_states: tuple[Tensor, ...] = ()
+    distance: Callable[[Tensor, Tensor, float], Tensor] | None = None
+
+    def divergence(self, teacher: Pass, temperature: float) -> Tensor:
+        """How far what this model says is from what a teacher says, the mean over the batch.
+
+        Raises:
+            InputError: The kind of task does not say how that is measured.
+        """
+        if self.distance is None:
+            raise InputError("objective", "distill", "this kind of task does not say how models differ")
+        return self.distance(self.logits, teacher.logits, temperature)
 
 
 ObjectiveFunction = Callable[["Mapping[str, Tensor]", Pass, "Pass | None", Values], "Tensor"]

@@ -1,0 +1,33 @@
+"""How far what one model says of a batch is from what another says, as distillation minimises it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # a command's help should not wait for torch
+    from torch import Tensor
+
+
+def of_classes(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """``T² · KL(teacher ‖ student)`` over the last dimension, the mean over all others.
+
+    The factor keeps gradients as large whatever the temperature is (Hinton et al., 2015, §2).
+
+    Args:
+        student: Logits, ``(rows, …, classes)``.
+        teacher: Likewise.
+        temperature: T, above 0: how soft both models' classes are taken.
+
+    Returns:
+        0-dimensional.
+    """
+    import torch
+
+    taught = torch.log_softmax(teacher / temperature, -1)
+    said = torch.log_softmax(student / temperature, -1)
+    return temperature**2 * (taught.exp() * (taught - said)).sum(-1).mean()
+
+
+def of_numbers(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """The mean squared difference, 0-dimensional; a temperature has no meaning for numbers."""
+    return (student - teacher).square().mean()

@@ -1,0 +1,154 @@
+"""The package's own recipes beside the paper's: what each does, in which order, and what it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from runs import config, job, without_times
+
+from deepcuts import Masks
+from deepcuts.common import tensor_file
+from deepcuts.common.errors import InputError
+from deepcuts.common.store import Store
+from deepcuts.masks.holding import apply_masks
+from deepcuts.runs import job as jobs
+from deepcuts.runs.pipeline import prune
+from deepcuts.runs.recipes import recipes
+from deepcuts.runs.steps import Cut, Run, Score, Train, key_at_end
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("home")
+    config(folder)
+    return folder
+
+
+def run(home: Path, output: Path, **changes: Any) -> tuple[dict[str, Any], Any]:
+    made = job(home, strategy=changes.pop("strategy", "LayerMagGrad"), **changes)
+    return prune(made, output, shared=home / "shared"), made
+
+
+def densities(made: Any) -> list[float]:
+    return [float(step.budget.density) for step in made.steps if isinstance(step, Cut)]
+
+
+def test_one_round_is_the_papers_recipe(home: Path, tmp_path: Path) -> None:
+    paper, one = (
+        job(home, strategy="LayerMagGrad"),
+        job(home, strategy="LayerMagGrad", recipe="rounds", rounds=1),
+    )
+    assert key_at_end(one, one.steps) == key_at_end(paper, paper.steps)
+
+
+def test_rounds_divide_the_density_by_one_factor_and_score_under_the_mask(home: Path) -> None:
+    made = job(home, strategy="LayerMagGrad", recipe="rounds", rounds=3, density=0.2)
+    assert densities(made) == pytest.approx([0.2 ** (1 / 3), 0.2 ** (2 / 3), 0.2], abs=1e-6)
+    own = Run(made, Store(home / "rounds", made.processes), Store(home / "own", made.processes))
+    for step, before in zip(made.steps, range(7), strict=False):
+        step.do(own, str(before))
+        if isinstance(step, Score):
+            zeros = {name: value == 0 for name, value in made.parameters.items()}
+            if own.masks is not None:  # what was cut before is 0 while this round scores
+                assert all(bool(zeros[name][~mask].all()) for name, mask in own.masks.items())
+    assert own.masks is not None
+    assert own.masks.kept == round(0.2 * own.masks.total)
+    assert len(own.scored) == 3
+
+
+@pytest.mark.parametrize("strategy", ["Random", "LayerMagWeight"])
+def test_rounds_of_scores_that_stay_the_same_are_refused(home: Path, strategy: str) -> None:
+    with pytest.raises(InputError, match=r"^rounds: got 8, .*it must be 1"):
+        config(home, strategy=strategy, recipe="rounds")
+    config(home, strategy=strategy, recipe="rounds", rounds=1)
+
+
+def test_gradual_cuts_as_its_formula_says_and_trains_after_each(home: Path, tmp_path: Path) -> None:
+    result, made = run(
+        home, tmp_path / "run", recipe="gradual", cuts=3, first_cut=0.5, density=0.2, retrain_epochs=4
+    )
+    wanted = [1 - (0.8 + (0.4 - 0.8) * (1 - k / 2) ** 3) for k in range(3)]
+    assert densities(made) == pytest.approx(wanted, abs=1e-6)
+    epochs = [step.plan.epochs for step in made.steps if isinstance(step, Train)]
+    assert epochs == [2, 1, 1, 2]
+    assert result["rewind"] == "finetuned"
+    assert result["retraining"]["epochs"] == 4
+    assert list(result["best_epoch"]) == ["finetune", "retrain-1", "retrain-2", "retrain"]
+    found = Masks.load(tmp_path / "run" / "masks.safetensors")
+    assert found.kept == round(0.2 * found.total)
+    assert {"dense", "after cut 1", "after cut 2", "pruned", "retrained"} <= result.keys()
+
+
+def test_too_few_epochs_for_all_cuts_are_refused(home: Path) -> None:
+    with pytest.raises(InputError, match=r"^retrain_epochs: got 3, .*each of the 4 cuts"):
+        config(home, strategy="LayerMagGrad", recipe="gradual", retrain_epochs=3)
+
+
+def test_without_retraining_only_biases_and_normalisations_move(home: Path, tmp_path: Path) -> None:
+    given = {"recipe": "none", "retrain_epochs": None, "repair_batches": 5}
+    result, made = run(home, tmp_path / "run", **given)
+    masks = Masks.load(tmp_path / "run" / "masks.safetensors")
+    (dense,) = (path for path in (home / "shared").glob("finetune-*/state.safetensors"))
+    before = tensor_file.load(dense, "state")[0]
+    moved = {
+        name
+        for name, value in made.model.named_parameters()
+        if not torch.equal(value.detach(), before[name] * masks.get(name, torch.tensor(1.0)))
+    }
+    assert moved
+    assert all(before[name].dim() == 1 for name in moved)
+    assert all(value.requires_grad for value in made.model.parameters())
+    assert result["repairing"]["most_steps"] == 5
+    assert result["rewind"] == "finetuned"
+
+    untouched, _ = run(home, tmp_path / "untouched", **{**given, "repair_batches": 0})
+    assert untouched["retrained"] == untouched["pruned"] == result["pruned"]
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"recipe": "none"}, "retrain_epochs"),
+        ({"recipe": "none", "retrain_epochs": None, "rewind": "finetuned"}, "rewind"),
+        ({"recipe": "paper", "rounds": 3}, "rounds"),
+        ({"recipe": "gradual", "retrain_epochs": 8, "rewind": "pretrained"}, "rewind"),
+        ({"distill_share": 0.3}, "distill_share"),
+        ({"objective": "distill", "repair_batches": 3}, "repair_batches"),
+    ],
+)
+def test_what_is_not_read_is_refused(home: Path, given: Mapping[str, Any], named: str) -> None:
+    with pytest.raises(InputError, match=f"^{named}: .*read by neither the recipe"):
+        config(home, **{"strategy": "LayerMagGrad", **given})
+
+
+def test_every_recipe_says_in_few_words_what_it_does() -> None:
+    assert {"paper", "rounds", "distill", "gradual", "none"} <= recipes().keys()
+    assert all(0 < len(one.help) < 90 for one in recipes().values())
+
+
+def test_a_training_on_a_plateau_is_begun_again_and_counted(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starts: list[tuple[int, torch.Tensor]] = []
+    original = jobs.train
+
+    def watched(model: Any, task: Any, plan: Any, *args: Any, masks: Any, **kwargs: Any) -> Any:
+        if masks is not None:
+            apply_masks(model, masks)
+            starts.append((plan.seed, next(model.parameters()).detach().clone()))
+        return original(model, task, plan, *args, masks=masks, **kwargs)
+
+    monkeypatch.setattr(jobs, "train", watched)
+    stuck = {"strategy": "Random", "retrain_learning_rate": 1e-9}
+    result, _ = run(home, tmp_path / "run", restarts=2, **stuck)
+    assert result["restarted"] == {"retrain": 2}
+    assert len({seed for seed, _ in starts}) == 3
+    assert all(torch.equal(value, starts[0][1]) for _, value in starts)  # each from the same values
+    plain, _ = run(home, tmp_path / "plain", **stuck)
+    assert "restarted" not in plain
+    assert len(starts) == 4
+    assert without_times(plain)["kept"] == without_times(result)["kept"]
