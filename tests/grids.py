@@ -28,7 +28,7 @@ def write_grid_file(folder: Path, grids: list[dict[str, Any]] | None = None, **d
         "name": "tiny",
         "defaults": {
             "model": made.model,
-            **made.data.model_dump(mode="json", exclude_none=True),
+            **made.model_dump(mode="json", include={"data"}, exclude_none=True)["data"],
             "finetune_epochs": 1,
             "retrain_epochs": 1,
             "learning_rate": 1e-2,

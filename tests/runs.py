@@ -10,7 +10,8 @@ from typing import Any
 from models import tiny
 from transformers import BertTokenizerFast
 
-from deepcuts.runs.config import DataConfig, PruneConfig
+from deepcuts.runs.config import PruneConfig
+from deepcuts.runs.data import DataConfig
 from deepcuts.runs.job import Job, prepare
 
 ANIMALS = ["dog", "cat", "cow", "hen", "pig", "fox"]

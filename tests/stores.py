@@ -17,7 +17,8 @@ from deepcuts.common.files import write_json
 from deepcuts.common.store import stage_folder
 from deepcuts.masks.bits import MaskBits, TensorBits
 from deepcuts.runs import run_folder
-from deepcuts.runs.config import DataConfig, PruneConfig
+from deepcuts.runs.config import PruneConfig
+from deepcuts.runs.data import DataConfig
 from deepcuts.runs.grid.records import CELL, Failure, write_failure, write_grid
 from deepcuts.scoring.strategy import Strategy
 from deepcuts.tasks import Split, Task, baseline, measure

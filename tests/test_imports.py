@@ -80,6 +80,13 @@ def test_what_can_be_set_is_known_without_torch() -> None:
     assert not loaded & {"torch", "transformers", "datasets", "sklearn", "scipy", "pandas", "matplotlib"}
 
 
+def test_what_help_shows_of_a_run_is_known_without_numpy_and_pydantic() -> None:
+    """Half of the time that ``deepcuts prune --help`` would take; kinds of task, named tasks are among it."""
+    loaded = loaded_by("deepcuts.runs.settings", "deepcuts.runs.data", "deepcuts.tasks")
+    assert "deepcuts" in loaded
+    assert not loaded & (HEAVY | {"numpy"})
+
+
 def test_the_root_holds_rooms_and_nothing_else() -> None:
     held = {path.name for path in PACKAGE.iterdir() if path.name != "__pycache__"}
     assert held == ROOT | set(ROOMS)

@@ -6,12 +6,15 @@ The public names are loaded when they are first used, so that importing the pack
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
 from deepcuts.common.aliases import install as _install_aliases
 from deepcuts.common.version import __version__ as __version__
 
+# As type checkers know it; `typing` takes longer to import than everything else here.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from deepcuts.architectures.parameters import protected_parameters as protected_parameters
     from deepcuts.architectures.parameters import prunable_parameters as prunable_parameters
     from deepcuts.common.errors import DeepcutsError as DeepcutsError

@@ -17,6 +17,7 @@ from runs import config, data_config, tiny_model_folder, write_csv
 from deepcuts import Budget, Masks, Scores, Strategy, select
 from deepcuts.architectures.parameters import prunable_parameters
 from deepcuts.cli import main
+from deepcuts.runs.data import data_options
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -228,6 +229,20 @@ def test_evaluate_gives_the_measures_that_the_run_stated(home: Path, finished: P
     assert "baseline" in out
 
 
+def test_evaluate_takes_every_option_of_data_in_the_place_of_the_runs_own(
+    home: Path, finished: Path, tmp_path: Path, run: Run
+) -> None:
+    other = tmp_path / "other.csv"
+    other.write_text("".join((home / "dev.csv").read_text().splitlines(keepends=True)[:5]))
+    status, out, _ = run("evaluate", finished, "--dev", other)
+    assert status == 0
+    assert "4 dev rows" in out
+    status, _, errors = run("evaluate", finished, "--data", home)
+    assert (status, "data: got" in errors, "known by its name" in errors) == (2, True, True)
+    status, _, errors = run("evaluate", finished, "--max-length", 0)
+    assert (status, "max_length: got 0, but" in errors) == (2, True)
+
+
 def test_evaluate_refuses_a_model_without_a_trained_head_or_of_another_task(
     home: Path, finished: Path, tmp_path: Path, run: Run
 ) -> None:
@@ -322,6 +337,16 @@ def test_help_has_an_example(command: str, run: Run) -> None:
     status, out, _ = run(command, "--help")
     assert status == 0
     assert "Example" in out
+
+
+@pytest.mark.parametrize("command", ["prune", "evaluate", "bench"])
+def test_commands_that_read_data_take_the_same_options_for_it(command: str, run: Run) -> None:
+    status, out, _ = run(command, "--help")
+    assert status == 0
+    words = " ".join(out.replace("│", " ").split())
+    for option in data_options():
+        assert f"--{option.name} " in words
+        assert option.help in words
 
 
 def test_usage_errors_have_status_2(run: Run) -> None:

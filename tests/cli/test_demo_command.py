@@ -13,7 +13,7 @@ from runs import tiny_model_folder
 from deepcuts.cli import main
 from deepcuts.demo.minimal_pairs import minimal_pairs
 from deepcuts.models import names
-from deepcuts.runs.config import DataConfig
+from deepcuts.runs.data import DataConfig
 from deepcuts.tasks import Split, TaskData, named_tasks
 
 

@@ -9,7 +9,7 @@ from deepcuts.common.progress import Reporter
 from deepcuts.demo.minimal_pairs import minimal_pairs
 from deepcuts.demo.run import ROWS, run_demo
 from deepcuts.models import names
-from deepcuts.runs.config import DataConfig
+from deepcuts.runs.data import DataConfig
 from deepcuts.tasks import Split, TaskData, named_tasks
 
 

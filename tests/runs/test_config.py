@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from deepcuts.common.errors import InputError
-from deepcuts.runs.config import DataConfig, PruneConfig
+from deepcuts.runs.config import PruneConfig
+from deepcuts.runs.data import DataConfig
 from deepcuts.tasks import named_tasks
 
 GOOD: dict[str, Any] = {
@@ -119,6 +120,8 @@ def test_a_seed_is_one_that_every_generator_takes(seed: int, right: bool) -> Non
     [
         ({}, "name a task"),
         ({"task": "sst2", "train": "x.csv"}, "take its place"),
+        ({"task": "sst2", "kind": "regression"}, "has its own"),
+        ({"train": "x.csv", "data": "glue"}, "known by its name"),
         ({"train": "x.csv"}, "need --dev"),
         ({"train": "x.csv", "dev": "y.csv", "text": ("t",)}, "--label"),
     ],
@@ -126,7 +129,7 @@ def test_a_seed_is_one_that_every_generator_takes(seed: int, right: bool) -> Non
 )
 def test_a_task_is_named_or_own_files_are_but_not_both(given: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        DataConfig.make(**given).load()
+        DataConfig.make(given).load()
 
 
 def test_a_budget_may_be_given_as_density_sparsity_or_compression() -> None:

@@ -42,7 +42,12 @@ class _Group(TyperGroup):
 
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
 #: Subcommand → makes its function, from the rest of the command line.
-_COMPLETED = {"prune": prune.complete, "export": export.complete}
+_COMPLETED = {
+    "prune": prune.complete,
+    "evaluate": evaluate.complete,
+    "export": export.complete,
+    "bench": bench.complete,
+}
 
 app = typer.Typer(
     name="deepcuts",
@@ -53,14 +58,14 @@ app = typer.Typer(
     context_settings=_SETTINGS,
 )
 app.command("prune")(prune.before)
-app.command("evaluate")(evaluate.evaluate)
+app.command("evaluate")(evaluate.before)
 app.command("predict")(predict.predict)
 app.command("inspect")(inspect.inspect)
 app.command("grid")(grid.grid)
 app.command("compare")(compare.compare)
 app.command("report")(report.report)
 app.command("export")(export.before)
-app.command("bench")(bench.bench)
+app.command("bench")(bench.before)
 app.command("strategies")(strategies.strategies)
 app.command("demo")(demo.demo)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from deepcuts.common.errors import InputError
-
-_DATA = "What is measured on dev"
 
 
 def bench(
@@ -38,40 +37,15 @@ def bench(
         bool, typer.Option("--memory/--no-memory", help="Start a process for each variant to weigh it.")
     ] = True,
     measure: Annotated[
-        bool,
-        typer.Option("--measure/--no-measure", help="Measure each variant on dev.", rich_help_panel=_DATA),
+        bool, typer.Option("--measure/--no-measure", help="Measure each variant on dev.")
     ] = True,
-    task: Annotated[
-        str | None,
-        typer.Option(help="A task by its name, such as sst2 (default: a run's own).", rich_help_panel=_DATA),
-    ] = None,
-    data: Annotated[
-        str | None, typer.Option(help="Folder with the GLUE task; else the Hub.", rich_help_panel=_DATA)
-    ] = None,
-    train: Annotated[
-        str | None, typer.Option(help="Your own training file (for the labels).", rich_help_panel=_DATA)
-    ] = None,
-    dev: Annotated[str | None, typer.Option(help="Your own dev file.", rich_help_panel=_DATA)] = None,
-    text: Annotated[
-        list[str] | None,
-        typer.Option(help="Column with text; repeat for a pair.", rich_help_panel=_DATA),
-    ] = None,
-    label: Annotated[str | None, typer.Option(help="Column to predict.", rich_help_panel=_DATA)] = None,
-    kind: Annotated[
-        str | None, typer.Option(help="Kind of task, such as regression.", rich_help_panel=_DATA)
-    ] = None,
-    max_length: Annotated[
-        int | None,
-        typer.Option(
-            help="Tokens of a dev row at most (default: a run's own, or 128).", rich_help_panel=_DATA
-        ),
-    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Also write everything to this JSON file.")
     ] = None,
     trust_remote_code: Annotated[
         bool, typer.Option("--trust-remote-code", help="Let code that comes with the model run.")
     ] = False,
+    **given: Any,
 ) -> None:
     """Measure a model in every way that this machine can run it, and say which to use.
 
@@ -79,7 +53,6 @@ def bench(
 
     Example:  deepcuts bench run --shape 1x64 --shape 8x128
     """
-    arguments = dict(locals())
     from deepcuts.deploy.bench.shape import Shape, check_turns
     from deepcuts.deploy.bench.ways import check_names
 
@@ -96,7 +69,7 @@ def bench(
     from deepcuts.common.files import write_json
     from deepcuts.deploy.bench.run import SHAPES, BenchOptions
     from deepcuts.deploy.bench.run import bench as measure_all
-    from deepcuts.runs.config import DataConfig
+    from deepcuts.runs.data import DataConfig
 
     options = BenchOptions(
         shapes=shapes or SHAPES,
@@ -108,9 +81,23 @@ def bench(
         memory=memory,
         trust_remote_code=trust_remote_code,
     )
-    source, length = data_to_measure_on(run, arguments)
+    source, length = data_to_measure_on(run, given)
     loaded = source.load() if measure and source != DataConfig() else None
     found = measure_all(run, loaded, options=options, max_length=length, reporter=reporter())
     print_bench(run, found)
     if output is not None:
         write_json(output, found.as_json())
+
+
+def before() -> None:
+    """Stand where the command is listed; `complete` takes its place when it is called."""
+
+
+before.__doc__ = bench.__doc__
+
+
+def complete(arguments: Sequence[str]) -> Callable[..., None]:
+    """The command with the options of its data; it reads nothing of its command line before."""
+    from deepcuts.cli.common import with_data
+
+    return with_data(bench)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from deepcuts.common.progress import Reporter
-    from deepcuts.runs.config import DataConfig
+    from deepcuts.runs.data import DataConfig
 
 
 def reporter() -> Reporter:
@@ -27,26 +27,39 @@ def is_first_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def data_to_measure_on(model: str, arguments: Mapping[str, Any]) -> tuple[DataConfig, int]:
+def with_data(function: Callable[..., None]) -> Callable[..., None]:
+    """A command that measures on dev, with the options of which rows those are; by default a run's own."""
+    from deepcuts.cli.options import with_options
+    from deepcuts.runs.data import data_options
+    from deepcuts.runs.settings import LENGTH
+
+    panel = "What is measured on dev (by default a run's own)"
+    return with_options(function, {panel: (*data_options(), LENGTH)}, undecided=[LENGTH.setting])
+
+
+def data_to_measure_on(model: str, given: Mapping[str, Any]) -> tuple[DataConfig, int]:
     """Where a command's dev rows come from, and how many tokens a row has at most.
 
     Args:
         model: As the command takes it; a run folder knows its own data and length.
-        arguments: The command's: the fields of `deepcuts.runs.config.DataConfig`, and ``max_length``.
+        given: What the command is given of the options that `with_data` adds.
 
     Raises:
         InputError: A value is not allowed.
     """
-    from deepcuts.runs.config import DataConfig
+    from deepcuts.runs.data import DataConfig, take_data
     from deepcuts.runs.run_folder import saved_config
+    from deepcuts.runs.settings import LENGTH
 
-    given = {name: arguments[name] for name in DataConfig.model_fields}
-    source = DataConfig.make(**{**given, "text": tuple(arguments["text"] or ())})
+    settings = {name: value for name, value in given.items() if value not in (None, [])}
+    length = settings.pop(LENGTH.setting, None)
+    source, _ = take_data(settings)
     saved = saved_config(Path(model))
     if saved is not None and source.task is None and source.train is None:
-        data = arguments["data"]
-        source = DataConfig.make(**{**saved["data"], **({"data": data} if data else {})})
-    return source, arguments["max_length"] or (saved["max_length"] if saved is not None else 128)
+        source = DataConfig.make({**saved["data"], **settings})
+    if length is None:
+        length = LENGTH.default if saved is None else saved[LENGTH.setting]
+    return source, LENGTH.checked(length)
 
 
 def print_table(title: str, columns: list[str], rows: list[list[str]], caption: str | None = None) -> None:

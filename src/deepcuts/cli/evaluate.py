@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
 
 import typer
 
@@ -12,36 +13,22 @@ def evaluate(
         str,
         typer.Argument(help="A run folder, a folder or Hub name of a fine-tuned model, or a packed file."),
     ],
-    task: Annotated[
-        str | None, typer.Option(help="A task known by its name, such as sst2 (default: a run's own).")
-    ] = None,
-    data: Annotated[str | None, typer.Option(help="Folder with the GLUE task; else the Hub.")] = None,
-    train: Annotated[str | None, typer.Option(help="Your own training file (for the baseline).")] = None,
-    dev: Annotated[str | None, typer.Option(help="Your own dev file.")] = None,
-    text: Annotated[list[str] | None, typer.Option(help="Column with text; repeat for a pair.")] = None,
-    label: Annotated[str | None, typer.Option(help="Column to predict.")] = None,
-    kind: Annotated[
-        str | None, typer.Option(help="Kind of task, such as regression; else the labels decide.")
-    ] = None,
-    max_length: Annotated[
-        int | None, typer.Option(help="Tokens of a row at most (default: a run's own, or 128).")
-    ] = None,
     trust_remote_code: Annotated[
         bool, typer.Option("--trust-remote-code", help="Let code that comes with the model run.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    **given: Any,
 ) -> None:
     """Measure a model on the dev split of a task, beside the constant baseline.
 
     Example:  deepcuts evaluate run --task stsb --data glue
     """
-    arguments = dict(locals())
     import json
 
     from deepcuts.cli.common import data_to_measure_on, measure_cells, print_table
     from deepcuts.common.progress import quiet_libraries
 
-    source, length = data_to_measure_on(model, arguments)
+    source, length = data_to_measure_on(model, given)
     task_data = source.load()
     quiet_libraries()
     from deepcuts.deploy.export.source import load_pruned
@@ -66,3 +53,17 @@ def evaluate(
         [model, *measure_cells(names, found["model"])],
     ]
     print_table(f"{task_data.task.name}, {len(task_data.dev):,} dev rows", ["dev", *names], rows)
+
+
+def before() -> None:
+    """Stand where the command is listed; `complete` takes its place when it is called."""
+
+
+before.__doc__ = evaluate.__doc__
+
+
+def complete(arguments: Sequence[str]) -> Callable[..., None]:
+    """The command with the options of its data; it reads nothing of its command line before."""
+    from deepcuts.cli.common import with_data
+
+    return with_data(evaluate)

@@ -62,21 +62,20 @@ def prune(
       --density 0.15 -o run
 
     The run folder ends with the pruned model (model/), masks.safetensors, history.json and result.json.
-    After an interruption the same command goes on where it stopped. With --strategy, --recipe or --objective,
-    --help shows the options that these read.
+    After an interruption the same command goes on where it stopped. With --strategy, --scope, --recipe or
+    --objective, --help shows the options that these read.
     """
     from deepcuts.cli.common import print_result, reporter
     from deepcuts.cli.preview import print_preview
     from deepcuts.common.progress import quiet_libraries
-    from deepcuts.runs.config import DataConfig, PruneConfig
+    from deepcuts.runs.config import PruneConfig
+    from deepcuts.runs.data import take_data
     from deepcuts.runs.run_folder import check_run_folder
 
     say = reporter()
     settings = {name: value for name, value in given.items() if value not in (None, [])}
     settings.update(_epochs(epochs))
-    source = DataConfig.make(
-        **{name: settings.pop(name) for name in DataConfig.model_fields if name in settings}
-    )
+    source, settings = take_data(settings)
     PruneConfig.check_early(settings)
     say.line(f"loading {settings['model']} and {source.task or source.train}")
     task_data = source.load()
@@ -109,19 +108,19 @@ def complete(arguments: Sequence[str]) -> Callable[..., None]:
     """The command with all options that are declared now.
 
     Args:
-        arguments: Its command line; with ``--strategy``, ``--recipe`` or ``--objective`` in it, ``--help``
-            shows the options that these read.
+        arguments: Its command line; with ``--strategy``, ``--scope``, ``--recipe`` or ``--objective`` in it,
+            ``--help`` shows the options that these read.
 
     Raises:
-        InputError: There is no such strategy, recipe or objective.
+        InputError: There is no such strategy, scope, recipe or objective.
     """
     from deepcuts.cli.options import named, with_options
-    from deepcuts.runs.config import data_options
+    from deepcuts.runs.data import data_options
     from deepcuts.runs.settings import DATA, SCHEDULED, panels, unread
 
     found = panels()
     found[DATA] = (*data_options(), *found[DATA])
-    hidden = unread(*(named(arguments, name) for name in ("strategy", "recipe", "objective")))
+    hidden = unread(**{axis: named(arguments, axis) for axis in ("strategy", "scope", "recipe", "objective")})
     return with_options(prune, found, hidden=hidden, undecided=SCHEDULED)
 
 

@@ -6,13 +6,15 @@ They are found when they are first imported, and are the very same modules.
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import sys
-from collections.abc import Sequence
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
-from types import ModuleType
-from typing import Any
+
+# As type checkers know it: every import of the package comes by here, and `typing` takes long.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+    from typing import Any
 
 ALIASES = {
     "deepcuts.runtime": "deepcuts.deploy.runtime",
@@ -20,7 +22,7 @@ ALIASES = {
 }
 
 
-class _Aliased(Loader):
+class _Aliased:
     """Gives the module that an alias stands for; there is nothing to execute."""
 
     def __init__(self, target: str) -> None:
@@ -36,22 +38,28 @@ class _Aliased(Loader):
 
     def get_code(self, name: str) -> Any:
         """For ``python -m``."""
-        spec = importlib.util.find_spec(self._target)
+        from importlib.util import find_spec
+
+        spec = find_spec(self._target)
         assert spec is not None
         return spec.loader.get_code(self._target)  # type: ignore[union-attr]
 
 
-class _Finder(MetaPathFinder):
+class _Finder:
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         for alias, real in ALIASES.items():
             if name == alias or name.startswith(f"{alias}."):
+                from importlib.machinery import ModuleSpec
+                from importlib.util import find_spec
+
                 place = real + name.removeprefix(alias)
-                found = importlib.util.find_spec(place)
+                found = find_spec(place)
                 if found is None:
                     return None
-                spec = ModuleSpec(name, _Aliased(place), origin=found.origin)
+                loader: Any = _Aliased(place)  # without its base class: `importlib.abc` takes long as well
+                spec = ModuleSpec(name, loader, origin=found.origin)
                 spec.submodule_search_locations = found.submodule_search_locations
                 return spec
         return None

@@ -11,7 +11,8 @@ from typing import Any
 
 from deepcuts.common.files import write_atomically
 from deepcuts.common.progress import Reporter
-from deepcuts.runs.config import DataConfig, PruneConfig
+from deepcuts.runs.config import PruneConfig
+from deepcuts.runs.data import DataConfig
 from deepcuts.runs.pipeline import prune_each
 from deepcuts.tasks import Split, Task, TaskData
 

@@ -13,8 +13,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from deepcuts.runs.config import DataConfig as DataConfig
     from deepcuts.runs.config import PruneConfig as PruneConfig
+    from deepcuts.runs.data import DataConfig as DataConfig
     from deepcuts.runs.job import Job as Job
     from deepcuts.runs.job import prepare as prepare
     from deepcuts.runs.pipeline import prune as prune
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from deepcuts.runs.recipes import recipe as recipe
 
 _HOMES = {
-    "DataConfig": "config",
+    "DataConfig": "data",
     "Job": "job",
     "PruneConfig": "config",
     "prepare": "job",

@@ -5,91 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from deepcuts.common.errors import InputError
-from deepcuts.common.options import Option, form_of, options_of
+from deepcuts.common.options import options_of
 from deepcuts.masks.allocations import allocation_of
 from deepcuts.masks.budget import Budget
+from deepcuts.runs.data import DataConfig
 from deepcuts.runs.fields import complete, validated
 from deepcuts.runs.recipes import recipe_named
 from deepcuts.runs.settings import BUDGETS, SCHEDULED, scoring_options, settings, unread
 from deepcuts.scoring.options import ScoringOptions
 from deepcuts.scoring.strategy import Strategy
-from deepcuts.tasks import Task, TaskData, kind_named, load_files, load_task
+from deepcuts.tasks import Task
 from deepcuts.training.plan import TrainingPlan
-
-
-class DataConfig(BaseModel):
-    """Which task, and where its data is.
-
-    Attributes:
-        task: A task known by name; None for the user's own files.
-        data: Folder of a GLUE task; None takes the Hub or its cache.
-        train: The user's own training file; with `dev`, `text` and `label` instead of `task`.
-        dev: The user's own dev file.
-        text: One or two columns with text.
-        label: The column to predict.
-        kind: Name of the kind of task; None is decided by the labels.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    task: str | None = Field(default=None, description="A task known by its name, such as sst2.")
-    data: str | None = Field(default=None, description="Folder with the GLUE task; else the Hub.")
-    train: str | None = Field(
-        default=None, description="Your own training file: .csv, .tsv, .jsonl, .parquet."
-    )
-    dev: str | None = Field(default=None, description="Your own dev file.")
-    text: tuple[str, ...] = Field(default=(), description="Column with text; repeat for a pair.")
-    label: str | None = Field(default=None, description="Column to predict.")
-    kind: str | None = Field(
-        default=None, description="Kind of task, such as regression; else the labels decide."
-    )
-
-    @classmethod
-    def make(cls, **given: Any) -> DataConfig:
-        """From fields, where None counts as not given.
-
-        Raises:
-            InputError: A field's value is not allowed.
-        """
-        return validated(cls, given)
-
-    @field_validator("kind")
-    @classmethod
-    def _known(cls, kind: str | None) -> str | None:
-        return kind if kind is None else kind_named(kind).name
-
-    def load(self) -> TaskData:
-        """Read and check the data.
-
-        Raises:
-            InputError: Neither a task nor files are named, or both.
-            DataError: The data is missing, unreadable, or holds what the task doesn't allow.
-        """
-        if self.task is not None:
-            if self.train or self.dev or self.text or self.label:
-                raise InputError(
-                    "task", self.task, "own files (--train, --dev, --text, --label) take its place"
-                )
-            return load_task(self.task, Path(self.data) if self.data else None)
-        if not self.train:
-            raise InputError("task", None, "name a task (--task), or your own files (--train, --dev, ...)")
-        if not (self.dev and self.text and self.label):
-            raise InputError("train", self.train, "own files need --dev, --text and --label as well")
-        return load_files(Path(self.train), Path(self.dev), self.text, self.label, self.kind)
-
-
-def data_options() -> tuple[Option, ...]:
-    """Where data comes from, the same for every command that reads some, as options."""
-    return tuple(
-        Option(name, default=field.default, help=str(field.description), **form_of(field.annotation))
-        for name, field in DataConfig.model_fields.items()
-    )
 
 
 class PruneConfig(BaseModel):
@@ -124,7 +55,7 @@ class PruneConfig(BaseModel):
         asked = {name: value for name, value in given.items() if value is not None}
         recipe = recipe_named(asked.get("recipe", settings()["recipe"].default))
         filled = {**recipe.defaults(asked, task.schedule), **asked}
-        idle = unread(None, recipe.name, filled.get("objective", settings()["objective"].default))
+        idle = unread(recipe=recipe.name, objective=filled.get("objective", settings()["objective"].default))
         if unused := sorted(idle & asked.keys()):
             raise InputError(unused[0], asked[unused[0]], _unread_by(recipe.name, filled.get("objective")))
         for name in SCHEDULED:

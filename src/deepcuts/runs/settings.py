@@ -52,7 +52,7 @@ _CUT = (
     ),
     Option("recipe", str, "paper", "The order of steps: {recipes}."),
 )
-_LENGTH = Option("max_length", int, 128, "Tokens of a row at most.", at_least=8)
+LENGTH = Option("max_length", int, 128, "Tokens of a row at most.", at_least=8)
 _ROWS = Option("score_batch_size", int, 16, "Rows a batch.", at_least=1, title="rows a batch while scoring")
 
 
@@ -65,7 +65,7 @@ def panels() -> dict[str, tuple[Option, ...]]:
     declared = [
         (ABOUT, _ABOUT),
         (CUT, (*_cut(), *allocation_options())),
-        (DATA, (_LENGTH,)),
+        (DATA, (LENGTH,)),
         *((TRAINING, recipe.options) for recipe in recipes().values()),
         (TRAINING, (*training_options(), *objective_options())),
         (SCORING, (*scoring_options(), _ROWS)),
@@ -119,13 +119,24 @@ def names_of(options: Collection[Option]) -> set[str]:
     return {option.setting for option in options}
 
 
-def unread(strategy: str | None, recipe: str | None, objective: str | None = None) -> set[str]:
-    """Names of the options that the named choices don't read; for None they are not chosen yet."""
+def unread(
+    *,
+    strategy: str | None = None,
+    scope: str | None = None,
+    recipe: str | None = None,
+    objective: str | None = None,
+) -> set[str]:
+    """Names of the options that the named choices don't read; for None they are not chosen yet.
+
+    A strategy names a scope of its own, whose place the given one takes.
+    """
     found: set[str] = set()
     if strategy is not None:
         parsed = Strategy.parse(strategy)
-        read = (*options_read(parsed), *allocation_of(parsed.scope).options)
-        found |= names_of((*scoring_options(), _ROWS, *allocation_options())) - names_of(read)
+        scope = scope or parsed.scope
+        found |= names_of((*scoring_options(), _ROWS)) - names_of(options_read(parsed))
+    if scope is not None:
+        found |= names_of(allocation_options()) - names_of(allocation_of(scope).options)
     if recipe is not None:
         every = names_of([option for one in recipes().values() for option in one.options])
         found |= every - names_of(recipe_named(recipe).options)

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from deepcuts.tasks.kinds.kind import kind_named
+from deepcuts.tasks.kinds.kind import Array, kind_named
 
 
 def why_constant(
@@ -16,8 +14,8 @@ def why_constant(
     measures: Mapping[str, float],
     constant: Mapping[str, float],
     rows: int,
-    predictions: np.ndarray[Any, Any] | None = None,
-    targets: Sequence[Any] | np.ndarray[Any, Any] | None = None,
+    predictions: Array | None = None,
+    targets: Sequence[Any] | Array | None = None,
 ) -> str | None:
     """Say why a model is no better than a constant prediction, or None if it is better.
 

@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from deepcuts.common.errors import InputError
-from deepcuts.tasks.kinds.kind import all_kinds, kind_of
+from deepcuts.tasks.kinds.kind import Array, all_kinds, kind_of
 from deepcuts.tasks.kinds.measure import Measure
 from deepcuts.tasks.task import Split, Task
 
 
-def measure(
-    task: Task, predictions: np.ndarray[Any, Any], targets: Sequence[Any] | np.ndarray[Any, Any]
-) -> dict[str, float]:
+def measure(task: Task, predictions: Array, targets: Sequence[Any] | Array) -> dict[str, float]:
     """Compare predictions with targets.
 
     Every correlation (Matthews, Pearson, Spearman) of a constant prediction is 0 here: dividing by its
@@ -37,6 +33,8 @@ def measure(
     Raises:
         InputError: `predictions` have a wrong shape or are not finite.
     """
+    import numpy as np
+
     kind, rows = kind_of(task), len(targets)
     shapes = kind.shapes(task, rows)
     if rows == 0 or not any(_matches(predictions.shape, shape) for shape in shapes):

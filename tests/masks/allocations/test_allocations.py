@@ -120,6 +120,19 @@ def test_the_command_takes_a_plugins_allocation_and_its_option(
     assert "at-least scope" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("scope", "shown"), [("at-least", True), ("global", False), (None, False)])
+def test_help_shows_the_options_of_the_scope_that_is_given(
+    scope: str | None,
+    shown: bool,
+    at_least: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    given = ["--strategy", "LayerMagWeight", *(["--scope", scope] if scope else [])]
+    assert run(monkeypatch, "prune", *given, "--help") == 0
+    assert ("--least" in capsys.readouterr().out) == shown
+
+
 @pytest.mark.usefixtures("registry")
 def test_one_that_says_counts_alone_is_planned_and_cuts_by_them() -> None:
     @allocation

@@ -13,7 +13,7 @@ import yaml
 
 from deepcuts.common.errors import InputError
 from deepcuts.common.options import Option
-from deepcuts.runs.config import data_options
+from deepcuts.runs.data import data_options
 from deepcuts.runs.settings import BUDGETS, settings
 
 Settings = Mapping[str, Any]

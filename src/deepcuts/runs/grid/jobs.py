@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from deepcuts.common.progress import Reporter
-from deepcuts.runs.config import DataConfig, PruneConfig
+from deepcuts.runs.config import PruneConfig
+from deepcuts.runs.data import DataConfig, take_data
 from deepcuts.runs.grid.file import Settings
 from deepcuts.runs.job import LOADED, Job, prepare
 from deepcuts.tasks import TaskData
@@ -21,7 +22,7 @@ class Jobs:
 
     def __init__(self, reporter: Reporter | None = None) -> None:
         self._reporter = reporter
-        self._data: dict[str, TaskData] = {}
+        self._data: dict[DataConfig, TaskData] = {}
         self._encoded: dict[str, EncodedTask] = {}
         self._last: tuple[str, Job] | None = None
 
@@ -31,9 +32,7 @@ class Jobs:
         Raises:
             DeepcutsError: A setting has a value that is not allowed, or the data can't be read.
         """
-        own = {name: value for name, value in settings.items() if name in DataConfig.model_fields}
-        source = DataConfig.make(**own)
-        rest = {name: value for name, value in settings.items() if name not in own}
+        source, rest = take_data(settings)
         return PruneConfig.make(self._load(source).task, **rest, data=source)
 
     def job(self, config: PruneConfig) -> Job:
@@ -53,10 +52,9 @@ class Jobs:
         return self._last[1].with_config(config)
 
     def _load(self, source: DataConfig) -> TaskData:
-        key = source.model_dump_json()
-        if key not in self._data:
-            self._data[key] = source.load()
-        return self._data[key]
+        if source not in self._data:
+            self._data[source] = source.load()
+        return self._data[source]
 
 
 def loaded_key(config: PruneConfig) -> str:

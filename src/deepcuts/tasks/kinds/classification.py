@@ -6,10 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-import numpy as np
-
 from deepcuts.common.errors import DataError, InputError
-from deepcuts.tasks import formulas
 from deepcuts.tasks.kinds.kind import Array, TaskKind
 from deepcuts.tasks.kinds.measure import Measure
 from deepcuts.tasks.kinds.registry import register_kind
@@ -113,6 +110,10 @@ class Classification(TaskKind):
         self, predictions: Array, targets: Sequence[Any] | Array, counts: Array, names: Sequence[str]
     ) -> dict[str, Array]:
         """All measures are read off one table of how often each class was predicted for each."""
+        import numpy as np
+
+        from deepcuts.tasks import formulas
+
         table = formulas.confusion(
             predictions.argmax(axis=1), np.asarray(targets), predictions.shape[1], counts
         )
@@ -121,6 +122,8 @@ class Classification(TaskKind):
 
     def constant(self, task: Task, train: Split, rows: int) -> Array:
         """The most frequent class, the lowest id of equally frequent ones."""
+        import numpy as np
+
         counts = Counter(int(target) for target in train.targets)
         majority = min(counts, key=lambda label: (-counts[label], label))
         return np.eye(len(task.labels))[[majority] * rows]
@@ -135,6 +138,6 @@ class Classification(TaskKind):
         targets: Sequence[Any] | Array | None,
     ) -> str | None:
         """It also is if it predicts one class for every row."""
-        if predictions is not None and np.ptp(predictions.argmax(axis=1)) == 0:
+        if predictions is not None and len(set(predictions.argmax(axis=1).tolist())) == 1:
             return "it predicts one class for every row"
         return super().why_constant(primary, measures, constant, rows, predictions, targets)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, cast
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, cast
 
 from deepcuts.common.errors import InputError
 from deepcuts.tasks.kinds import divergence, registry
 from deepcuts.tasks.kinds.measure import Measure
 from deepcuts.tasks.task import Split, Task
 
-Array = np.ndarray[Any, Any]
+if TYPE_CHECKING:  # what kinds there are is asked by commands that only print their help
+    import numpy as np
+
+Array: TypeAlias = "np.ndarray[Any, Any]"
 
 
 class TaskKind(ABC):

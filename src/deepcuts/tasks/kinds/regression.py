@@ -6,9 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-import numpy as np
-
-from deepcuts.tasks import formulas
 from deepcuts.tasks.kinds import divergence
 from deepcuts.tasks.kinds.kind import Array, TaskKind
 from deepcuts.tasks.kinds.measure import Measure
@@ -95,6 +92,10 @@ class Regression(TaskKind):
         self, predictions: Array, targets: Sequence[Any] | Array, counts: Array, names: Sequence[str]
     ) -> dict[str, Array]:
         """In double precision, whatever the predictions are in."""
+        import numpy as np
+
+        from deepcuts.tasks import formulas
+
         said = predictions.reshape(len(targets)).astype(np.float64)
         wanted = np.asarray(targets, dtype=np.float64)
         functions = {
@@ -107,6 +108,8 @@ class Regression(TaskKind):
 
     def constant(self, task: Task, train: Split, rows: int) -> Array:
         """The mean of the targets."""
+        import numpy as np
+
         return np.full(rows, np.mean(train.targets))
 
     def why_constant(
@@ -120,6 +123,8 @@ class Regression(TaskKind):
     ) -> str | None:
         """It also is if its predictions hardly vary, or their squared error is not below a constant's."""
         if predictions is not None and targets is not None:
+            import numpy as np
+
             spread = float(np.std(np.asarray(targets, dtype=np.float64)))
             if float(np.std(predictions.astype(np.float64))) < CONSTANT_SPREAD * spread:
                 return f"its predictions vary by less than {CONSTANT_SPREAD:.0%} of what the targets do"
