@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from deepcuts.common import safetensors_file
 from deepcuts.common.digests import tensors_digest
-from deepcuts.common.errors import FileFormatError
+from deepcuts.common.errors import FileFormatError, brief
 from deepcuts.common.files import write_atomically
 
 FORMAT_VERSION = 1
@@ -45,29 +46,51 @@ def load(path: str | Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]
     Raises:
         FileFormatError: The file is missing, truncated, altered, of another kind, or too new.
     """
-    if not Path(path).is_file():
-        raise FileFormatError(f"{path}: no such file")
+    tensors, metadata = safetensors_file.read(path, f"{kind} file of deepcuts")
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        content = json.loads(metadata[_KEY])
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
-        raise FileFormatError(f"{path}: not a {kind} file of deepcuts, or truncated ({error})") from None
+        content = safetensors_file.strict_json(metadata[_KEY])
+    except (ValueError, KeyError, RecursionError) as error:
+        raise FileFormatError(f"{path}: not a {kind} file of deepcuts ({error})") from None
     held = content.get("kind") if isinstance(content, dict) else None
     if held != kind:
-        raise FileFormatError(f"{path}: holds {held!r}, not {kind}")
+        raise FileFormatError(f"{path}: holds {held!r:.80}, not {kind}")
     if content.get("format") != FORMAT_VERSION:
         raise FileFormatError(
-            f"{path}: has format {content.get('format')!r}; this version reads format {FORMAT_VERSION}"
+            f"{path}: has format {content.get('format')!r:.80}; this version reads format {FORMAT_VERSION}"
         )
-    # A number can be spelled in several ways, so the text itself must be ours too.
-    untouched = metadata[_KEY] == _text(content)
-    stated = content.pop("digest", None)
     ordered = {name: tensors[name] for name in sorted(tensors)}
-    if not untouched or stated != _digest(content, ordered):
+    if not _is_whole(metadata[_KEY], content, ordered):
         raise FileFormatError(f"{path}: was altered after it was written (its digest does not match)")
     return ordered, content
+
+
+@contextmanager
+def meaning(path: str | Path, kind: str) -> Iterator[None]:
+    """Turn what goes wrong with a header that has the right digest, and yet is none, into one error.
+
+    Args:
+        path: The file, for the message.
+        kind: What it should hold.
+
+    Raises:
+        FileFormatError: In the context, something is missing from the header, or of a wrong type or value.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        reason = f"there is no {error}" if isinstance(error, KeyError) else brief(error)
+        raise FileFormatError(f"{path}: its {kind} contradict themselves ({reason})") from None
+
+
+def _is_whole(text: str, content: dict[str, Any], tensors: Mapping[str, Tensor]) -> bool:
+    """Whether header and tensors are as they were written; takes the digest out of the content."""
+    try:
+        # A number can be spelled in several ways, so the text itself must be ours too.
+        is_ours = text == _text(content)
+    except RecursionError:
+        return False
+    stated = content.pop("digest", None)
+    return is_ours and stated == _digest(content, tensors)
 
 
 def _text(content: Mapping[str, Any]) -> str:

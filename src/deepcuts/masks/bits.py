@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,9 +11,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from deepcuts.common import tensor_file
-from deepcuts.common.errors import FileFormatError
+from deepcuts.common.safetensors_file import weights_of
 
 Bits = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -40,7 +42,7 @@ class TensorBits:
     @property
     def weights(self) -> int:
         """Number of weights."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return math.prod(self.shape)
 
     @cached_property
     def kept(self) -> int:
@@ -96,17 +98,42 @@ class MaskBits(Mapping[str, TensorBits]):
             FileFormatError: The file is missing, truncated, altered, or not a mask file.
         """
         tensors, header = tensor_file.load(path, "masks")
-        bits = tensors["bits"].numpy()
-        found: dict[str, TensorBits] = {}
-        offset = 0
-        for name, shape, kept in header["layout"]:
-            end = offset + -(-int(np.prod(shape, dtype=np.int64)) // 8)  # every tensor starts on a byte
-            mask = TensorBits(tuple(shape), bits[offset:end])
-            if mask.kept != kept:
-                raise FileFormatError(f"{path}: {name!r} keeps {mask.kept} weights, its header says {kept}")
-            found[name] = mask
-            offset = end
-        return cls(found, header["provenance"])
+        with tensor_file.meaning(path, "masks"):
+            return cls(_by_layout(tensors, header["layout"]), dict(header["provenance"]))
+
+
+def check_bits(mask: TensorBits) -> None:
+    """Raise ValueError unless the bits of a mask from a file are as many as its weights."""
+    size = -(-mask.weights // 8)
+    if mask.bits.dtype != np.uint8 or mask.bits.shape != (size,):
+        raise ValueError(
+            f"a tensor of shape {mask.shape} needs a mask of {size:,} bytes, got {mask.bits.dtype} of shape "
+            f"{mask.bits.shape}"
+        )
+    if mask.weights % 8 and mask.bits[-1] & (0xFF >> mask.weights % 8):
+        raise ValueError(f"a mask of shape {mask.shape} has bits set beyond its last weight")
+
+
+def _by_layout(tensors: Mapping[str, Tensor], layout: Any) -> dict[str, TensorBits]:
+    """The masks of a file, whose every size is checked before anything is made of it."""
+    if tensors.keys() != {"bits"} or tensors["bits"].dtype is not torch.uint8 or tensors["bits"].dim() != 1:
+        raise ValueError("the bits are no bytes one after the other")
+    bits: Bits = tensors["bits"].numpy()
+    found: dict[str, TensorBits] = {}
+    offset = 0
+    for name, shape, kept in layout:
+        end = offset + -(-weights_of(shape) // 8)  # every tensor starts on a byte
+        mask = TensorBits(tuple(shape), bits[offset:end])
+        check_bits(mask)
+        if not isinstance(name, str) or name in found:
+            raise ValueError(f"{name!r:.80} is no name of a tensor, or stands there twice")
+        if mask.kept != kept:
+            raise ValueError(f"{name!r} keeps {mask.kept:,} weights, its header says {kept!r:.40}")
+        found[name] = mask
+        offset = end
+    if offset != bits.size:
+        raise ValueError(f"the masks take {offset:,} bytes, there are {bits.size:,}")
+    return found
 
 
 def count_ones(bits: Bits) -> int:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from deepcuts.common.errors import FileFormatError, InvariantError, MismatchError
-from deepcuts.masks.bits import TensorBits
+from deepcuts.masks.bits import TensorBits, check_bits
 
 
 @dataclass(frozen=True)
@@ -26,13 +25,10 @@ class PrunedTensor:
 
     def __post_init__(self) -> None:
         mask = self.mask
-        if mask.bits.dtype != np.uint8 or mask.bits.shape != (-(-mask.weights // 8),):
-            raise FileFormatError(
-                f"a tensor of shape {mask.shape} needs a mask of {-(-mask.weights // 8):,} bytes, got "
-                f"{mask.bits.dtype} of shape {mask.bits.shape}"
-            )
-        if mask.weights % 8 and mask.bits[-1] & (0xFF >> mask.weights % 8):
-            raise FileFormatError(f"a mask of shape {mask.shape} has bits set beyond its last weight")
+        try:
+            check_bits(mask)
+        except ValueError as error:
+            raise FileFormatError(str(error)) from None
         if self.values.shape != (mask.kept,):
             raise FileFormatError(
                 f"a mask that keeps {mask.kept:,} weights has values of shape {tuple(self.values.shape)}"

@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from deepcuts.common import safetensors_file
 from deepcuts.common.digests import tensors_digest
 from deepcuts.common.errors import DeepcutsError, FileFormatError, InvariantError, MismatchError
-from deepcuts.common.files import read_json
+from deepcuts.common.safetensors_file import weights_of
 from deepcuts.masks.bits import MaskBits, TensorBits
 from deepcuts.masks.pruned_tensor import PrunedTensor
 
@@ -107,10 +107,27 @@ def read_sparse(folder: str | Path) -> SparseCheckpoint:
     for name, shape in described["shapes"].items():
         try:
             mask = TensorBits(tuple(shape), tensors.pop(mask_name(name)).numpy())
-            pruned[name] = PrunedTensor(mask, tensors.pop(name))
+            pruned[name] = PrunedTensor(mask, checked_values(tensors.pop(name)))
         except (KeyError, DeepcutsError) as error:
             raise FileFormatError(f"{folder / WEIGHTS}: {name!r} is incomplete or wrong ({error})") from None
     return SparseCheckpoint(pruned, tensors, config)
+
+
+def checked_values(values: Tensor) -> Tensor:
+    """The values of a pruned tensor, from a file.
+
+    Raises:
+        FileFormatError: They are of a type that no weights have.
+    """
+    if values.dtype not in (torch.float32, torch.float16, torch.bfloat16, torch.float64):
+        raise FileFormatError(f"its values are of type {values.dtype}")
+    return values
+
+
+def check_finite(name: str, values: Tensor) -> None:
+    """Raise FileFormatError if values of which a model is to be made hold NaN or infinity."""
+    if not torch.isfinite(values).all():
+        raise FileFormatError(f"the values of {name!r} hold NaN or infinity")
 
 
 def is_sparse(folder: str | Path) -> bool:
@@ -134,12 +151,14 @@ def checked_description(described: Any, where: object) -> dict[str, Any]:
         raise FileFormatError(
             f"{where}: has format {described.get('format')!r}; this version reads format {FORMAT_VERSION}"
         )
-    shapes = described.get("shapes")
-    if not isinstance(shapes, dict) or not all(
-        isinstance(shape, list) and all(isinstance(size, int) and size >= 0 for size in shape)
-        for shape in shapes.values()
-    ):
-        raise FileFormatError(f"{where}: its shapes of pruned tensors are no shapes")
+    try:
+        shapes = dict(described["shapes"])
+        for shape in shapes.values():
+            weights_of(shape)
+        if shapes.keys() & {mask_name(name) for name in shapes}:
+            raise ValueError("one of them is another's mask")
+    except (KeyError, TypeError, ValueError) as error:
+        raise FileFormatError(f"{where}: its shapes of pruned tensors are no shapes ({error})") from None
     return described
 
 
@@ -155,14 +174,10 @@ def read_checked(files: Sequence[str | Path], described: Mapping[str, Any]) -> d
     """
     tensors: dict[str, Tensor] = {}
     for path in files:
-        if not Path(path).is_file():
-            raise FileFormatError(f"{path}: no such file")
-        try:
-            # The CPU is named, as older versions of Transformers load while new tensors are on "meta".
-            with torch.device("cpu"), safe_open(path, framework="pt", device="cpu") as file:
-                tensors.update({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
-        except (SafetensorError, OSError, ValueError) as error:
-            raise FileFormatError(f"{path}: not a safetensors file, or truncated ({error})") from None
+        found, _ = safetensors_file.read(path)
+        if tensors.keys() & found.keys():
+            raise FileFormatError(f"{path}: holds a tensor that another file of the model holds")
+        tensors.update(found)
     if described.get("digest") != digest(tensors, described["shapes"]):
         raise FileFormatError(
             f"{', '.join(map(str, files))}: was altered after it was written, or is not the file of this "
@@ -187,8 +202,8 @@ def digest(tensors: Mapping[str, Tensor], shapes: Shapes) -> str:
 
 def _config(folder: Path) -> dict[str, Any]:
     try:
-        config = read_json(folder / CONFIG)
-    except (OSError, ValueError) as error:
+        config = safetensors_file.strict_json((folder / CONFIG).read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
         raise FileFormatError(f"{folder / CONFIG}: can't be read ({error})") from None
     if not isinstance(config, dict):
         raise FileFormatError(f"{folder / CONFIG}: is no object")

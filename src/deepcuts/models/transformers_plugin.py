@@ -30,7 +30,9 @@ from deepcuts.models.sparse_checkpoint import (
     FORMAT_VERSION,
     LOAD_WITH,
     METHOD,
+    check_finite,
     checked_description,
+    checked_values,
     digest,
     encode,
     mask_name,
@@ -129,7 +131,10 @@ class SparseQuantizer(HfQuantizer):  # type: ignore[misc, unused-ignore]
     ) -> nn.Module:
         described = checked_description(self.quantization_config.to_dict(), "quantization_config")
         if checkpoint_files:
-            read_checked([Path(file) for file in checkpoint_files], described)
+            # Here, because Transformers keeps the message of what goes wrong in a conversion to itself.
+            tensors = read_checked([Path(file) for file in checkpoint_files], described)
+            for name in described["shapes"].keys() & tensors.keys():
+                check_finite(name, checked_values(tensors[name]))
         setattr(model, ATTRIBUTE, {})
         return model
 

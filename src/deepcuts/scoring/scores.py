@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from deepcuts.common import tensor_file
 from deepcuts.common.digests import tensors_digest
-from deepcuts.common.errors import InputError, ScoringError
+from deepcuts.common.errors import FileFormatError, InputError, ScoringError
 from deepcuts.masks.importances import Importances
 from deepcuts.scoring.options import ScoringOptions
 from deepcuts.scoring.strategy import Strategy
@@ -131,15 +131,30 @@ class Scores(Importances):
             FileFormatError: The file is missing, truncated, altered, or not a score file.
         """
         tensors, header = tensor_file.load(path, "scores")
-        strategy = Strategy.parse(header["strategy"])
-        # An option of somebody else's choice, which may not be registered here, counts for nothing.
-        read = {name: value for name, value in header["options"].items() if name in strategy.reads}
-        return cls(
-            tensors={name: tensors[name] for name in header["order"]},
-            strategy=strategy,
-            options=ScoringOptions(**read),
-            batches=header["batches"],
-            examples=header["examples"],
-            seed=header["seed"],
-            model=ModelIdentity(**header["model"]) if header["model"] else None,
-        )
+        with tensor_file.meaning(path, "scores"):
+            found = _read(tensors, header)
+        try:
+            found.check_finite()
+        except ScoringError as error:
+            raise FileFormatError(f"{path}: {error}") from None
+        return found
+
+
+def _read(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> Scores:
+    strategy = Strategy.parse(header["strategy"])
+    # An option of somebody else's choice, which may not be registered here, counts for nothing.
+    read = {name: value for name, value in header["options"].items() if name in strategy.reads}
+    if sorted(header["order"]) != sorted(tensors):
+        raise ValueError("their order is not that of the tensors")
+    if wrong := [name for name, value in tensors.items() if value.dtype is not torch.float32]:
+        raise ValueError(f"{wrong[0]!r} is of type {tensors[wrong[0]].dtype}")
+    counts = {name: header[name] for name in ("batches", "examples", "seed")}
+    if wrong := [name for name, value in counts.items() if type(value) is not int]:
+        raise ValueError(f"{wrong[0]} is no whole number")
+    return Scores(
+        tensors={name: tensors[name] for name in header["order"]},
+        strategy=strategy,
+        options=ScoringOptions(**read),
+        model=ModelIdentity(**header["model"]) if header["model"] else None,
+        **counts,
+    )

@@ -9,6 +9,8 @@ searching. (For masks of gradient scores, which follow rows and columns, LZMA ta
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,8 @@ import numpy as np
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 Bools = np.ndarray[Any, np.dtype[np.bool_]]
 
-_ESCAPE = 255
+#: A gap of so many and more takes another byte.
+LONGEST_GAP = 255
 
 
 def compress(data: Bytes) -> Bytes:
@@ -25,18 +28,28 @@ def compress(data: Bytes) -> Bytes:
     return np.frombuffer(coder.compress(data.data) + coder.flush(), np.uint8)
 
 
-def decompress(data: Bytes) -> Bytes:
+def decompress(data: Bytes, size: int, *, at_most: bool = False) -> Bytes:
     """What `compress` was given.
 
+    Args:
+        data: What it made of it.
+        size: How many bytes it was given; no more than this is ever held.
+        at_most: Whether it may have been fewer.
+
     Raises:
-        ValueError: The codes are incomplete or wrong.
+        ValueError: The codes are incomplete or wrong, or of another number of bytes.
     """
+    # A code has a bit at least, so that so many bytes can't come from fewer.
+    size = min(size, 8 * data.size) if at_most else size
+    if not 0 <= size <= 8 * data.size:
+        raise ValueError(f"{data.size:,} bytes can't hold the codes of {size:,}")
     decoder = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
-        found = decoder.decompress(data.tobytes()) + decoder.flush()
+        found = decoder.decompress(data.data, max(size, 1))
+        more = b"" if decoder.eof else decoder.decompress(decoder.unconsumed_tail, 1)
     except zlib.error as error:
         raise ValueError(str(error)) from None
-    if not decoder.eof or decoder.unused_data:
+    if more or not (at_most or len(found) == size) or not decoder.eof or decoder.unused_data:
         raise ValueError("a compressed stream does not end where it should")
     return np.frombuffer(found, np.uint8)
 
@@ -48,27 +61,43 @@ def to_gaps(kept: Bools) -> Bytes:
         kept: ``(weights,)``. The cut weights after the last kept one are not written.
     """
     gaps = np.diff(np.flatnonzero(kept), prepend=-1) - 1
-    escapes = gaps // _ESCAPE
-    found = np.full(gaps.size + int(escapes.sum()), _ESCAPE, np.uint8)
-    found[np.cumsum(escapes + 1) - 1] = gaps % _ESCAPE
+    escapes = gaps // LONGEST_GAP
+    found = np.full(gaps.size + int(escapes.sum()), LONGEST_GAP, np.uint8)
+    found[np.cumsum(escapes + 1) - 1] = gaps % LONGEST_GAP
     return found
 
 
-def from_gaps(gaps: Bytes, weights: int) -> Bools:
-    """The kept weights, from what `to_gaps` made of them.
+def from_gaps(gaps: Bytes, sizes: Sequence[int], kept: Sequence[int]) -> list[Bytes]:
+    """The masks of tensors, a bit a weight, from what `to_gaps` made of all of them, one after the other.
+
+    Args:
+        gaps: The gaps.
+        sizes: Number of weights of each tensor.
+        kept: Number of kept weights of each; all are checked before any mask is made.
 
     Raises:
-        ValueError: They reach beyond the number of weights, or end within an escape.
+        ValueError: A tensor has another number of kept weights, or the gaps reach beyond the last, or end
+            within an escape.
     """
-    ends = gaps != _ESCAPE
+    ends = gaps != LONGEST_GAP
     if gaps.size and not ends[-1]:
         raise ValueError("a mask ends within a gap")
-    positions = (np.cumsum(gaps, dtype=np.int64) + np.cumsum(ends, dtype=np.int64))[ends] - 1
-    if positions.size and positions[-1] >= weights:
+    steps = gaps.astype(np.int64)
+    steps += ends
+    positions = np.cumsum(steps, out=steps)[ends] - 1
+    del steps
+    if positions.size and positions[-1] >= sum(sizes):
         raise ValueError("a mask is longer than its tensors")
-    kept = np.zeros(weights, dtype=np.bool_)
-    kept[positions] = True
-    return kept
+    starts = [0, *accumulate(sizes)]
+    bounds = np.searchsorted(positions, starts)
+    if np.diff(bounds).tolist() != list(kept):
+        raise ValueError("the masks keep another number of weights than there are values")
+    found = []
+    for start, size, first, last in zip(starts, sizes, bounds, bounds[1:], strict=False):
+        mask = np.zeros(size, dtype=np.bool_)
+        mask[positions[first:last] - start] = True
+        found.append(np.packbits(mask))
+    return found
 
 
 def to_planes(data: Bytes, size: int) -> list[Bytes]:

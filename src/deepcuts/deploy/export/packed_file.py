@@ -19,16 +19,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from deepcuts.common import tensor_file
 from deepcuts.common.digests import tensor_bytes
-from deepcuts.common.errors import FileFormatError
 from deepcuts.common.files import write_atomically
+from deepcuts.common.safetensors_file import read, weights_of
 from deepcuts.deploy.export.byte_codec import (
-    Bools,
+    LONGEST_GAP,
     Bytes,
     compress,
     decompress,
@@ -40,6 +39,21 @@ from deepcuts.deploy.export.byte_codec import (
 from deepcuts.models.sparse_checkpoint import CONFIG, WEIGHTS, mask_name, read_sparse
 
 KIND = "packed model"
+
+#: Types of tensors that a model's file may have, by name.
+_TYPES = {
+    str(dtype).removeprefix("torch."): dtype
+    for dtype in (
+        *(torch.float32, torch.float16, torch.bfloat16, torch.float64),
+        *(torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64),
+    )
+}
+# What a stated size may be, at most, of what the file has, so that a lie asks for no memory. The cut weights
+# after a mask's last kept one take no bytes; but beside pruned tensors there are always others. Words of a
+# tokenizer are packed to a tenth or so.
+_WEIGHTS_PER_BYTE = 4096
+_SMALL_FILES, _SMALL_RATIO = 2**25, 50
+_XZ_MEMORY = 2**27  # that of the greatest preset, 65 MiB, and some more
 
 Layout = Sequence[Sequence[Any]]  # name, type and shape of each tensor, as JSON keeps them
 
@@ -56,8 +70,7 @@ def pack(folder: str | Path, path: str | Path) -> None:
     """
     folder = Path(folder)
     sparse = read_sparse(folder)
-    with safe_open(folder / WEIGHTS, framework="pt") as file:
-        metadata = file.metadata()
+    _, metadata = read(folder / WEIGHTS)
     small = {file.name: file.read_bytes() for file in sorted(folder.iterdir()) if _is_small(file)}
     masks = [tensor.mask for tensor in sparse.pruned.values()]
     kept = np.concatenate([mask.to_bools().reshape(-1) for mask in masks] or [np.zeros(0, np.bool_)])
@@ -92,16 +105,15 @@ def unpack(path: str | Path, folder: str | Path) -> None:
         FileFormatError: The file is missing, truncated, altered, or no packed model.
     """
     streams, header = tensor_file.load(path, KIND)
-    found = {name: stream.numpy() for name, stream in streams.items()}
-    try:
+    with tensor_file.meaning(path, "parts"):
+        metadata = _checked_metadata(header["metadata"])
+        found = _bytes_of(streams)
         tensors = _unpack_tensors(found, header)
         small = _unpack_files(found["files"], header["files"])
-    except (KeyError, ValueError, TypeError, lzma.LZMAError) as error:
-        raise FileFormatError(f"{path}: is no packed model, or not a whole one ({error})") from None
 
     def write(temporary: Path) -> None:
         temporary.mkdir()
-        save_file(tensors, temporary / WEIGHTS, header["metadata"])
+        save_file(tensors, temporary / WEIGHTS, metadata)
         for name, content in small.items():
             (temporary / name).write_bytes(content)
         read_sparse(temporary)  # by its own digest
@@ -118,36 +130,91 @@ def _is_small(file: Path) -> bool:
     return file.is_file() and file.name != WEIGHTS and not file.name.startswith(".")
 
 
+def _bytes_of(streams: Mapping[str, Tensor]) -> dict[str, Bytes]:
+    if wrong := [name for name, stream in streams.items() if stream.dtype is not torch.uint8]:
+        raise ValueError(f"{wrong[0]!r} is of type {streams[wrong[0]].dtype}")
+    return {name: stream.reshape(-1).numpy() for name, stream in streams.items()}
+
+
 def _unpack_tensors(streams: Mapping[str, Bytes], header: Mapping[str, Any]) -> dict[str, Tensor]:
+    shapes = dict(header["pruned"])
+    sizes = [weights_of(shape) for shape in shapes.values()]
+    kept = [weights_of(shape) for _, _, shape in header["values"]]
+    names = [*(name for name, _, _ in header["values"]), *(name for name, _, _ in header["others"])]
+    if len(shapes) != len(header["pruned"]) or names[: len(kept)] != list(shapes):
+        raise ValueError("the values are not those of the pruned tensors")
+    names += [mask_name(name) for name in shapes]
+    if len(set(names)) != len(names) or not all(isinstance(name, str) for name in names):
+        raise ValueError("a name is none of a tensor, or stands twice")
+    if sum(sizes) > _WEIGHTS_PER_BYTE * sum(stream.size for stream in streams.values()):
+        raise ValueError(f"it holds too little for {sum(sizes):,} weights")
     values = _from_planes(streams, "values", header["values"])
     others = _from_planes(streams, "others", header["others"])
-    sizes = [int(np.prod(shape, dtype=np.int64)) for _, shape in header["pruned"]]
-    written = decompress(streams["masks"])
-    kept: Bools
-    if header["masks"] == "gaps":
-        kept = from_gaps(written, sum(sizes))
-    else:
-        kept = np.unpackbits(written, count=sum(sizes)).astype(np.bool_)
-    masks: dict[str, Tensor] = {}
-    start = 0
-    for (name, _), size in zip(header["pruned"], sizes, strict=True):
-        masks[mask_name(name)] = torch.from_numpy(np.packbits(kept[start : start + size]))
+    masks = _unpack_masks(streams["masks"], header["masks"], sizes, kept)
+    packed = {mask_name(name): torch.from_numpy(mask) for name, mask in zip(shapes, masks, strict=True)}
+    return {**values, **packed, **others}
+
+
+def _unpack_masks(stream: Bytes, form: str, sizes: Sequence[int], kept: Sequence[int]) -> list[Bytes]:
+    weights = sum(sizes)
+    if form == "gaps":
+        longest = sum(kept) + weights // LONGEST_GAP
+        return from_gaps(decompress(stream, longest, at_most=True), sizes, kept)
+    if form != "bits":
+        raise ValueError(f"{form!r:.40} is no form of masks")
+    written = decompress(stream, -(-weights // 8))
+    if weights % 8 and written[-1] & (0xFF >> weights % 8):
+        raise ValueError("bits are set beyond the last weight")
+    found, start = [], 0
+    for size, count in zip(sizes, kept, strict=True):
+        bits = np.unpackbits(written[start // 8 : -(-(start + size) // 8)])[start % 8 :][:size]
+        if int(bits.sum(dtype=np.int64)) != count:
+            raise ValueError("the masks keep another number of weights than there are values")
+        found.append(np.packbits(bits))
         start += size
-    return {**values, **masks, **others}
+    return found
 
 
 def _unpack_files(stream: Bytes, listed: Iterable[tuple[str, int]]) -> dict[str, bytes]:
-    content = lzma.decompress(stream.tobytes())
+    sizes = dict(listed)
+    for name in sizes:
+        _check_file_name(name)
+    if CONFIG not in sizes or len(sizes) != len(list(listed)):
+        raise ValueError("its small files are not all there, or one is there twice")
+    if not all(type(length) is int and length >= 0 for length in sizes.values()):
+        raise ValueError("the length of a small file is none")
+    whole = sum(sizes.values())
+    if whole > _SMALL_FILES + _SMALL_RATIO * stream.size:
+        raise ValueError(f"it holds too little for small files of {whole:,} bytes")
+    decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
+    try:
+        content = decoder.decompress(stream.tobytes(), max_length=whole + 1)
+    except lzma.LZMAError as error:
+        raise ValueError(f"its small files can't be read: {error}") from None
+    if len(content) != whole or not decoder.eof or decoder.unused_data:
+        raise ValueError("its small files are not all there, or longer than it says")
     found: dict[str, bytes] = {}
     start = 0
-    for name, length in listed:
-        if PurePath(name).name != name or name in ("..", WEIGHTS) or "\\" in name:
-            raise ValueError(f"{name!r} is no name for a file of a model")
+    for name, length in sizes.items():
         found[name] = content[start : start + length]
         start += length
-    if start != len(content) or CONFIG not in found:
-        raise ValueError("its small files are not all there")
     return found
+
+
+def _check_file_name(name: Any) -> None:
+    is_plain = isinstance(name, str) and name.isprintable() and PurePath(name).name == name
+    if not is_plain or not name or name.startswith(".") or name == WEIGHTS or set("\\/:") & set(name):
+        raise ValueError(f"{name!r:.80} is no name for a file of a model")
+    if len(name.encode()) > 200:
+        raise ValueError(f"{name!r:.80}… is no name for a file of a model, it is too long")
+
+
+def _checked_metadata(metadata: Any) -> dict[str, str] | None:
+    if metadata is None:
+        return None
+    if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
+        raise ValueError("its metadata are no texts")
+    return metadata
 
 
 def _planes(group: str, tensors: Mapping[str, Tensor]) -> dict[str, Bytes]:
@@ -163,17 +230,17 @@ def _planes(group: str, tensors: Mapping[str, Tensor]) -> dict[str, Bytes]:
 def _from_planes(streams: Mapping[str, Bytes], group: str, layout: Layout) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     for dtype in {name: _dtype(name) for _, name, _ in layout}.values():
-        planes = [decompress(streams[f"{group}.{_name(dtype)}.{byte}"]) for byte in range(dtype.itemsize)]
-        flat = torch.from_numpy(from_planes(planes)).view(dtype)
+        same = [(name, shape) for name, own, shape in layout if own == _name(dtype)]
+        whole = sum(weights_of(shape) for _, shape in same)
+        stored = [streams[f"{group}.{_name(dtype)}.{byte}"] for byte in range(dtype.itemsize)]
+        flat = torch.from_numpy(from_planes([decompress(plane, whole) for plane in stored])).view(dtype)
         start = 0
-        for name, _, shape in (entry for entry in layout if entry[1] == _name(dtype)):
-            size = int(np.prod(shape, dtype=np.int64))
-            found[name] = flat[start : start + size].reshape(shape)
+        for name, shape in same:
+            size = weights_of(shape)
+            # safetensors wants each tensor in memory of its own
+            found[name] = flat[start : start + size].reshape(shape).clone()
             start += size
-        if start != flat.numel():
-            raise ValueError(f"it holds {flat.numel():,} {group} of type {_name(dtype)}, needs {start:,}")
-    # safetensors wants each tensor in memory of its own
-    return {name: found[name].clone() for name, _, _ in layout}
+    return {name: found[name] for name, _, _ in layout}
 
 
 def _layout(tensors: Mapping[str, Tensor]) -> list[list[Any]]:
@@ -185,7 +252,6 @@ def _name(dtype: torch.dtype) -> str:
 
 
 def _dtype(name: str) -> torch.dtype:
-    found = getattr(torch, name, None)
-    if not isinstance(found, torch.dtype):
-        raise ValueError(f"{name!r} is no type of tensors")
-    return found
+    if name not in _TYPES:
+        raise ValueError(f"{name!r:.40} is no type of tensors")
+    return _TYPES[name]

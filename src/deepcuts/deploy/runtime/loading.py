@@ -15,7 +15,7 @@ from deepcuts.deploy.runtime.encoder_layer import use_kernel
 from deepcuts.deploy.runtime.kernel import Precision
 from deepcuts.deploy.runtime.sparse_linear import SparseLinear
 from deepcuts.models.purpose import complete, model_class
-from deepcuts.models.sparse_checkpoint import read_sparse
+from deepcuts.models.sparse_checkpoint import check_finite, read_sparse
 
 
 def load(
@@ -62,6 +62,7 @@ def load(
     sparse: dict[nn.Module, SparseLinear] = {}
     chooser = Chooser(precision, dense_above)
     for name, pruned in pruned_tensors.items():
+        check_finite(name, pruned.values)
         if name in biases:
             continue
         owner, _, own = name.rpartition(".")

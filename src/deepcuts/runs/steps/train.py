@@ -69,16 +69,19 @@ class Train(SharedStep):
             else:
                 run.piece.reporter.line(f"{self.label}: reused from {stage.folder}")
                 rewind(run.piece.model, saved_state(stage.folder))
-            held, _ = tensor_file.load(stage.folder / _PREDICTIONS, "predictions")
+            path = stage.folder / _PREDICTIONS
+            held, _ = tensor_file.load(path, "predictions")
+            with tensor_file.meaning(path, "predictions"):
+                predictions = held[_DEV]
         record = stage.record
         assert record is not None
         ways = (*self.ways, *(["--warmup 0.1"] if self.plan.warmup == 0 else []))
         trained = Trained(
             stage.key,
             stage.folder,
-            held[_DEV],
+            predictions,
             **record,
-            plateau=run.piece.plateau(record["epochs"], record["measures"], held[_DEV]),
+            plateau=run.piece.plateau(record["epochs"], record["measures"], predictions),
             ways=(*ways, "more epochs (--epochs)", "another --seed"),
         )
         if trained.plateau is not None and trained.plateau.at_end:
