@@ -20,7 +20,7 @@ CASES: dict[str, list[str]] = {
     "MagGrad": ["LayerMagGrad"],
     "GradCAM": ["LayerGradCAM"],
     "GradCAMShift": ["LayerGradCAMShift"],
-    ALL: [str(Strategy(name)) for name in REGISTRY],
+    ALL: [str(Strategy(name)) for name, entry in REGISTRY.items() if not entry.accumulates],
     SMOOTH: ["LayerSmoothGrad"],
 }
 EVERY = (*CASES, PLAIN)

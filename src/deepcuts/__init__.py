@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from deepcuts.scoring.scoring import score as score
     from deepcuts.scoring.scoring import score_requests as score_requests
     from deepcuts.scoring.statistics import Call as Call
+    from deepcuts.scoring.statistics import ExampleStatistic as ExampleStatistic
     from deepcuts.scoring.statistics import GradientStatistic as GradientStatistic
     from deepcuts.scoring.statistics import LayerStatistic as LayerStatistic
     from deepcuts.scoring.statistics import statistic as statistic
@@ -52,6 +53,7 @@ _HOMES = {
     "Budget": "masks.budget",
     "Call": "scoring.statistics",
     "DeepcutsError": "common.errors",
+    "ExampleStatistic": "scoring.statistics",
     "GradientStatistic": "scoring.statistics",
     "LayerStatistic": "scoring.statistics",
     "Masks": "masks.masks",

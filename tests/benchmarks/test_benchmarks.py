@@ -21,7 +21,6 @@ from benchmarks.training import time_training
 from deepcuts import Budget, ScoringOptions, Strategy, prunable_parameters, score, select
 from deepcuts.common.seeds import derive_seed
 from deepcuts.scoring import compiled
-from deepcuts.scoring.criteria import REGISTRY
 from deepcuts.scoring.noise import noisy_linear_layers
 from deepcuts.scoring.scores import Scores
 from deepcuts.scoring.strategy import strategy_names
@@ -115,7 +114,8 @@ def test_speeds_are_measured_of_every_case(tiny_shapes: None, monkeypatch: pytes
 
 def test_every_score_of_one_pass_is_in_the_case_of_all() -> None:
     strategies = [Strategy.parse(name) for name in strategy_names()]
-    plain = {str(one) for one in strategies if not one.gradient and one.scope == "tensor"}
+    summed = [one for one in strategies if not one.formula.accumulates]
+    plain = {str(one) for one in summed if not one.gradient and one.scope == "tensor"}
     assert set(scoring.CASES[scoring.ALL]) == plain
 
 
@@ -145,7 +145,7 @@ def test_memory_is_compared_with_the_right_thing(tiny_shapes: None, monkeypatch:
         memory.BARE: 0, memory.KEPT: 0,
         "GradCAMShift": 20, "all of one pass": 20, "SmoothGrad, a path": 18,
     }  # fmt: skip
-    assert found["scoring"]["all of one pass"]["scores"] == len(REGISTRY)
+    assert found["scoring"]["all of one pass"]["scores"] == len(scoring.CASES[scoring.ALL])
     assert found["selection"]["global scope"]["per_weight"] == 5
     assert [one["per_weight"] for one in found["training"].values()] == [0, 10, 10]
 

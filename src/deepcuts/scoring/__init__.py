@@ -18,7 +18,13 @@ from deepcuts.scoring.criteria import criterion
 from deepcuts.scoring.gradients import Passes, gradient
 from deepcuts.scoring.options import ScoringOptions, scoring_options
 from deepcuts.scoring.param_stats import ParamStats
-from deepcuts.scoring.statistics import Call, GradientStatistic, LayerStatistic, statistic
+from deepcuts.scoring.statistics import (
+    Call,
+    ExampleStatistic,
+    GradientStatistic,
+    LayerStatistic,
+    statistic,
+)
 from deepcuts.scoring.strategy import ScoreRequest, Strategy, strategy_names
 
 if TYPE_CHECKING:
@@ -31,6 +37,7 @@ _WITH_TORCH = {"Scores": "scores", "count_passes": "scoring", "score": "scoring"
 
 __all__ = [
     "Call",
+    "ExampleStatistic",
     "GradientStatistic",
     "LayerStatistic",
     "ParamStats",

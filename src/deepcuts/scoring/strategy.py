@@ -97,7 +97,8 @@ class Strategy:
         if self.needs_data:
             found += [option for kind in self.formula.statistics for option in kind.options]
             found += [*self.gradient_read.options, DROPOUT, PRECISION]
-            if self.formula.reads_layers or self.gradient_read.clean:
+            of_batches = self.gradient_read.clean and not self.formula.reads_examples
+            if self.formula.reads_layers or of_batches:
                 found.append(COMPILE)  # passes in which something is changed are never compiled
         return list(dict.fromkeys(found))
 

@@ -16,6 +16,8 @@ from deepcuts.common.errors import InputError, ScoringError
 from deepcuts.common.seeds import derive_seed
 from deepcuts.scoring import gradients
 from deepcuts.scoring.compiled import CompiledLoss
+from deepcuts.scoring.example_passes import ExamplePasses
+from deepcuts.scoring.examples import batch_size
 from deepcuts.scoring.gradient_passes import GradientPasses
 from deepcuts.scoring.passes import Batch, Gradients, LossFunction, model_loss, to_device
 from deepcuts.scoring.statistics import LayerStatistic
@@ -51,6 +53,7 @@ class Sweep:
         # On a processor nothing is won by it; a loss of somebody else's need not be a mean over the rows.
         stacked = self.device.type == "cuda" and loss_fn is model_loss
         self.gradient_passes = GradientPasses(model, parameters, stacked)
+        self.example_passes = ExamplePasses(model, parameters, loss_fn, self.gradient_passes)
         needs_layers = any(one.criterion.reads_layers for one in wanted)
         layers = linear_layers(model, list(parameters)) if needs_layers else {}
         self.tally = Tally(parameters, wanted, layers, seed)
@@ -92,7 +95,7 @@ class Sweep:
         # One gradient at a time: those of all together would be a model each.
         for changed, sharing in grouped([one for one in active if one.own_passes], Changed.of).items():
             self._changed_passes(changed, sharing, index, batch, seed)
-        examples = _batch_size(batch)
+        examples = batch_size(batch)
         for one in active:
             self.tally.count(one, examples)
 
@@ -122,17 +125,21 @@ class Sweep:
     def _changed_passes(
         self, changed: Changed, sharing: Sequence[Wanted], index: int, batch: Batch, seed: int
     ) -> None:
-        """The passes of a gradient in whose context something is changed."""
-        self._set_dropout(changed.dropout, seed, changed.gradient.lower())
-        with torch.enable_grad():
-            self.gradient_passes.run(
-                gradients.REGISTRY[changed.gradient],
-                sharing[0].options,
-                batch,
-                partial(self._loss, index, changed.precision, self.loss_fn),
-                seed,
-                partial(self.tally.receive, sharing),
-            )
+        """The passes of a gradient that changes something, or of single examples' gradients."""
+        gradient, options = gradients.REGISTRY[changed.gradient], sharing[0].options
+        loss_fn = partial(self._loss, index, changed.precision, self.loss_fn)
+        if changed.by_example:
+            self.example_passes.prepare(batch)
+            receive = partial(self.tally.receive_examples, sharing)
+            self._set_dropout(changed.dropout, seed, f"{changed.gradient.lower()} by example")
+            with torch.enable_grad():
+                self.example_passes.run(gradient, options, batch, loss_fn, seed, receive)
+        else:
+            self._set_dropout(changed.dropout, seed, changed.gradient.lower())
+            with torch.enable_grad():
+                self.gradient_passes.run(
+                    gradient, options, batch, loss_fn, seed, partial(self.tally.receive, sharing)
+                )
 
     def _loss(
         self, index: int, precision: str, loss_fn: LossFunction, model: nn.Module, batch: Batch
@@ -162,8 +169,3 @@ def place() -> tuple[int, int]:
     if not torch.distributed.is_initialized():
         raise InputError("distributed", True, "torch.distributed must be initialised first")
     return torch.distributed.get_rank(), torch.distributed.get_world_size()
-
-
-def _batch_size(batch: Batch) -> int:
-    tensors = [value for value in batch.values() if isinstance(value, Tensor) and value.dim() > 0]
-    return int(tensors[0].shape[0]) if tensors else 0

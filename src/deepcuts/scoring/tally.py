@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from deepcuts.common.seeds import derive_seed
 from deepcuts.scoring.param_stats import ParamStats
 from deepcuts.scoring.passes import Batch, refuse_missing
-from deepcuts.scoring.statistics import GradientStatistic, LayerStatistic, Statistic
+from deepcuts.scoring.statistics import ExampleStatistic, GradientStatistic, LayerStatistic, Statistic
 from deepcuts.scoring.tokens import Tokens
 from deepcuts.scoring.wanted import Changed, Clean, Wanted, statistic_key
 from deepcuts.scoring.watching import Watch
@@ -149,6 +149,15 @@ class Tally:
         self.add(sharing, name)
         for shared in updated.values():
             shared.start_batch()
+
+    @torch.no_grad()
+    def receive_examples(self, sharing: Sequence[Wanted], name: str, gradients: Tensor) -> None:
+        """Take some examples' gradients of one tensor, ``(examples, *shape)``, for those that share them."""
+        self._arrived[sharing[0].gradient_source].add(name)
+        found = {id(shared): shared for one in sharing for shared in self._read[one][name].values()}
+        for shared in found.values():
+            if isinstance(shared.statistic, ExampleStatistic):
+                shared.statistic.update(gradients)
 
     @torch.no_grad()
     def add(self, sharing: Iterable[Wanted], name: str) -> None:

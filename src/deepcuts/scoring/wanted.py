@@ -55,7 +55,7 @@ class Wanted:
     @cached_property
     def own_passes(self) -> bool:
         """Whether its gradient takes passes of its own, beside the clean one."""
-        return self.criterion.reads_gradient and not self.gradient.clean
+        return self.criterion.reads_gradient and not self.clean_gradient
 
     @cached_property
     def clean_pass(self) -> bool:
@@ -65,7 +65,8 @@ class Wanted:
     @cached_property
     def clean_gradient(self) -> bool:
         """Whether its gradient comes from that pass."""
-        return self.criterion.reads_gradient and self.gradient.clean
+        reads_batches = self.criterion.reads_gradient and not self.criterion.reads_examples
+        return reads_batches and self.gradient.clean
 
     @cached_property
     def gradient_source(self) -> Clean | Changed:
@@ -87,9 +88,10 @@ class Clean(NamedTuple):
 
 
 class Changed(NamedTuple):
-    """What the passes of a gradient that changes something depend on."""
+    """What the passes of a gradient that changes something, or of single examples', depend on."""
 
     gradient: str
+    by_example: bool
     dropout: bool
     precision: str
     options: tuple[Any, ...]
@@ -100,7 +102,8 @@ class Changed(NamedTuple):
         own = [option for option in wanted.gradient.options if option != wanted.gradient.limit]
         options = wanted.options
         values = tuple(getattr(options, option.name) for option in own)
-        return cls(wanted.gradient.name, options.dropout, options.precision, values)
+        by_example = wanted.criterion.reads_examples
+        return cls(wanted.gradient.name, by_example, options.dropout, options.precision, values)
 
 
 def statistic_key(wanted: Wanted, kind: type[Statistic]) -> tuple[Any, ...]:

@@ -28,12 +28,14 @@ def stats_for(
     value, gradient, activation = (
         torch.randn(shape, generator=generator) for shape in (shapes[0], shapes[0], shapes[1])
     )
-    wanted = entry.needs if declared_only else {"gradient", "activation"}
+    wanted = entry.needs if declared_only else {"gradient", "activation", *entry.needs}
     return ParamStats(
         value=value,
         gradient=gradient if "gradient" in wanted else None,
         activation=activation if "activation" in wanted else None,
         seed=3,
+        # Of other statistics, sums of squares and sizes.
+        others={name: gradient.abs() for name in wanted - {"gradient", "activation"}},
     )
 
 
@@ -84,7 +86,7 @@ def test_the_projects_own_formulas_that_read_data_work_by_rows() -> None:
 
 
 def tensors_of(stats: ParamStats) -> list[torch.Tensor | None]:
-    return [stats.value, stats.gradient, stats.activation]
+    return [stats.value, stats.gradient, stats.activation, *stats.others.values()]
 
 
 @EVERY
@@ -111,7 +113,9 @@ def test_what_is_declared_is_read(entry) -> None:
     shapes = SHAPES["weight"]
     stats = stats_for(entry, shapes)
     for needed in entry.needs:
-        without = ParamStats(**{**vars(stats), needed: None})
+        others = {name: value for name, value in stats.others.items() if name != needed}
+        lacking = {} if needed in stats.others else {needed: None}
+        without = ParamStats(**{**vars(stats), **lacking, "others": others})
         with pytest.raises(AssertionError, match="did not declare"):
             entry.function(without, OPTIONS)
 
@@ -136,7 +140,8 @@ def test_formula_and_source_are_there_for_people(entry) -> None:
 
 @EVERY
 def test_a_criterion_combines_with_every_gradient_exactly_where_it_reads_one(entry) -> None:
-    assert set(entry.score_names.values()) == (set(GRADIENTS) if "gradient" in entry.needs else {""})
+    reads = entry.needs & {"gradient", "squared_gradient", "gradient_size"}
+    assert set(entry.score_names.values()) == (set(GRADIENTS) if reads else {""})
 
 
 def test_names_of_all_forms_are_different() -> None:
@@ -196,6 +201,23 @@ def test_a_statistic_that_is_not_registered_is_refused() -> None:
     with pytest.raises(ValueError, match="no statistic named 'gradients'"):
         criterion("New", needs=["gradients"], formula="f", source="s")(lambda stats, options: stats.value)
     assert "New" not in REGISTRY
+
+
+@pytest.mark.usefixtures("registry")
+def test_gradients_of_batches_and_of_examples_do_not_mix() -> None:
+    @statistic("summed")
+    class Summed(GradientStatistic):
+        def update(self, gradient: torch.Tensor) -> None: ...
+
+        def compute(self, parameter: torch.Tensor) -> torch.Tensor:
+            return parameter
+
+    with pytest.raises(ValueError, match="gradients of batches and of single examples"):
+        criterion("New", needs=["summed", "gradient_size"], formula="f", source="s")(
+            lambda stats, options: stats.value
+        )
+    with pytest.raises(ValueError, match="'again' is of single examples"):
+        statistic("again", per_batch=True)(REGISTRY["Fisher"].statistics[0])
 
 
 @pytest.mark.usefixtures("registry")

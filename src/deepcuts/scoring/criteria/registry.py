@@ -11,7 +11,7 @@ from deepcuts.common.options import Option
 from deepcuts.scoring import gradients, statistics
 from deepcuts.scoring.options import ScoringOptions, declare
 from deepcuts.scoring.param_stats import ParamStats
-from deepcuts.scoring.statistics import GradientStatistic, LayerStatistic
+from deepcuts.scoring.statistics import ExampleStatistic, GradientStatistic, Kind, LayerStatistic
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,14 +49,19 @@ class Criterion:
     any_scope: bool = False
 
     @property
-    def statistics(self) -> list[type[LayerStatistic] | type[GradientStatistic]]:
+    def statistics(self) -> list[Kind]:
         """What it needs, in an order that is the same everywhere."""
         return [statistics.REGISTRY[name] for name in sorted(self.needs)]
 
     @cached_property
     def reads_gradient(self) -> bool:
         """Whether it is a formula of a gradient, so that it combines with every one."""
-        return any(issubclass(kind, GradientStatistic) for kind in self.statistics)
+        return any(issubclass(kind, GradientStatistic | ExampleStatistic) for kind in self.statistics)
+
+    @cached_property
+    def reads_examples(self) -> bool:
+        """Whether the gradient that it is a formula of is that of single examples."""
+        return any(issubclass(kind, ExampleStatistic) for kind in self.statistics)
 
     @cached_property
     def reads_layers(self) -> bool:
@@ -118,6 +123,8 @@ def criterion(
         new = Criterion(name, function, needed, formula, source, short_name or name, own, by_row, any_scope)
         if len({kind.per_batch for kind in new.statistics}) > 1:
             raise ValueError(f"{name!r} needs statistics of one batch and accumulated ones at once")
+        if new.reads_examples and any(issubclass(kind, GradientStatistic) for kind in new.statistics):
+            raise ValueError(f"{name!r} needs gradients of batches and of single examples at once")
         taken = {other for entry in REGISTRY.values() for other in entry.score_names}
         for other in new.score_names:
             if other in taken:

@@ -8,7 +8,9 @@ import pkgutil
 from deepcuts.scoring.statistics.registry import (
     REGISTRY,
     Call,
+    ExampleStatistic,
     GradientStatistic,
+    Kind,
     LayerStatistic,
     Statistic,
     statistic,
@@ -18,4 +20,13 @@ from deepcuts.scoring.statistics.registry import (
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
 
-__all__ = ["REGISTRY", "Call", "GradientStatistic", "LayerStatistic", "Statistic", "statistic"]
+__all__ = [
+    "REGISTRY",
+    "Call",
+    "ExampleStatistic",
+    "GradientStatistic",
+    "Kind",
+    "LayerStatistic",
+    "Statistic",
+    "statistic",
+]

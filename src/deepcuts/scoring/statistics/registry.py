@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias, TypeVar
 
 from deepcuts.common.options import Option
 from deepcuts.scoring.options import ScoringOptions, declare
@@ -63,6 +63,24 @@ class GradientStatistic(Statistic):
         """Take one batch's gradient, float32, shaped like the tensor; it must be left as it is."""
 
 
+class ExampleStatistic(Statistic):
+    """A statistic of the gradients of single examples: of whichever gradient the strategy names.
+
+    An example's gradient is that of its own loss, as if it were a batch alone. It goes on over all batches.
+
+    Args:
+        parameter: The tensor.
+        options: The options of scoring.
+    """
+
+    def __init__(self, parameter: Tensor, options: ScoringOptions) -> None:
+        self.state = {}
+
+    @abstractmethod
+    def update(self, gradients: Tensor) -> None:
+        """Take some examples' gradients, ``(examples, *shape)``, float32; they must be left as they are."""
+
+
 class Call(Protocol):
     """One run of a layer in a pass in which nothing is changed.
 
@@ -119,9 +137,10 @@ class LayerStatistic(Statistic):
         """Take one run of one of the layers."""
 
 
-_Class = TypeVar("_Class", bound="type[LayerStatistic] | type[GradientStatistic]")
+Kind: TypeAlias = "type[LayerStatistic] | type[GradientStatistic] | type[ExampleStatistic]"
+_Class = TypeVar("_Class", bound=Kind)
 
-REGISTRY: dict[str, type[LayerStatistic] | type[GradientStatistic]] = {}
+REGISTRY: dict[str, Kind] = {}
 
 
 def statistic(
@@ -135,10 +154,12 @@ def statistic(
         options: The options that it reads.
 
     Raises:
-        ValueError: The name, or that of an option, is taken.
+        ValueError: The name, or that of an option, is taken; or one of single examples is of one batch.
     """
 
     def register(kind: _Class) -> _Class:
+        if per_batch and issubclass(kind, ExampleStatistic):
+            raise ValueError(f"the statistic {name!r} is of single examples, so it goes on over all batches")
         if name in REGISTRY:
             raise ValueError(f"a statistic named {name!r} is registered already")
         declare(options)
