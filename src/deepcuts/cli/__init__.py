@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import typer
@@ -26,28 +27,52 @@ from deepcuts.common.errors import DeepcutsError
 
 
 class _Group(TyperGroup):
-    """Gives a subcommand the options that others declare once it is called.
+    """Makes a subcommand once it is called, with the options that others declare.
 
-    Not before: ``deepcuts --help`` needs nothing of what declares them.
+    Not before: ``deepcuts --help`` needs nothing of what declares them, and no command those of another.
     """
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, command, rest = super().resolve_command(ctx, args)
-        if name in _COMPLETED:
-            whole = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
-            whole.command(name, context_settings=_SETTINGS)(_COMPLETED[name](rest))
-            command = get_command(whole)
+        if name is None:  # while a shell completes a word
+            return name, command, rest
+        module = _SUBCOMMANDS[name]
+        function = module.complete(rest) if hasattr(module, "complete") else getattr(module, name)
+        whole = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+        whole.command(name, context_settings=_SETTINGS)(function)
+        command = get_command(whole)
         return name, command, rest
 
 
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
-#: Subcommand → makes its function, from the rest of the command line.
-_COMPLETED = {
-    "prune": prune.complete,
-    "evaluate": evaluate.complete,
-    "export": export.complete,
-    "bench": bench.complete,
+#: In the order in which help shows them. Each file holds a function of its own name, or says by ``complete``
+#: what that function is, given the rest of the command line.
+_SUBCOMMANDS = {
+    module.__name__.rpartition(".")[2]: module
+    for module in (
+        prune,
+        evaluate,
+        predict,
+        inspect,
+        grid,
+        compare,
+        report,
+        export,
+        bench,
+        strategies,
+        demo,
+    )
 }
+
+
+def _listed(function: Callable[..., None]) -> Callable[[], None]:
+    """What stands for a subcommand until it is called: its name and what it says of itself."""
+
+    def stand_in() -> None: ...
+
+    stand_in.__doc__ = function.__doc__
+    return stand_in
+
 
 app = typer.Typer(
     name="deepcuts",
@@ -57,17 +82,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings=_SETTINGS,
 )
-app.command("prune")(prune.before)
-app.command("evaluate")(evaluate.before)
-app.command("predict")(predict.predict)
-app.command("inspect")(inspect.inspect)
-app.command("grid")(grid.grid)
-app.command("compare")(compare.compare)
-app.command("report")(report.report)
-app.command("export")(export.before)
-app.command("bench")(bench.before)
-app.command("strategies")(strategies.strategies)
-app.command("demo")(demo.demo)
+for _name, _module in _SUBCOMMANDS.items():
+    app.command(_name)(_listed(getattr(_module, _name)))
 
 _INTERRUPTED = 130
 

@@ -89,13 +89,6 @@ def bench(
         write_json(output, found.as_json())
 
 
-def before() -> None:
-    """Stand where the command is listed; `complete` takes its place when it is called."""
-
-
-before.__doc__ = bench.__doc__
-
-
 def complete(arguments: Sequence[str]) -> Callable[..., None]:
     """The command with the options of its data; it reads nothing of its command line before."""
     from deepcuts.cli.common import with_data

@@ -55,13 +55,6 @@ def evaluate(
     print_table(f"{task_data.task.name}, {len(task_data.dev):,} dev rows", ["dev", *names], rows)
 
 
-def before() -> None:
-    """Stand where the command is listed; `complete` takes its place when it is called."""
-
-
-before.__doc__ = evaluate.__doc__
-
-
 def complete(arguments: Sequence[str]) -> Callable[..., None]:
     """The command with the options of its data; it reads nothing of its command line before."""
     from deepcuts.cli.common import with_data

@@ -73,13 +73,6 @@ def export(
     )
 
 
-def before() -> None:
-    """Stand where the command is listed; `complete` takes its place when it is called."""
-
-
-before.__doc__ = export.__doc__
-
-
 def complete(arguments: Sequence[str]) -> Callable[..., None]:
     """The command with the options of the format that its command line names.
 

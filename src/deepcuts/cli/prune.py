@@ -97,13 +97,6 @@ def prune(
         print_result(result, output)
 
 
-def before() -> None:
-    """Stand where the command is listed; `complete` takes its place when it is called."""
-
-
-before.__doc__ = prune.__doc__
-
-
 def complete(arguments: Sequence[str]) -> Callable[..., None]:
     """The command with all options that are declared now.
 
