@@ -52,7 +52,10 @@ def evaluate(
         ["baseline (constant)", *measure_cells(names, found["baseline"])],
         [model, *measure_cells(names, found["model"])],
     ]
-    print_table(f"{task_data.task.name}, {len(task_data.dev):,} dev rows", ["dev", *names], rows)
+    told = [*encoded.notes, f"{encoded.truncated:,} rows were cut to {encoded.length} tokens"]
+    print_table(
+        f"{task_data.task.name}, {len(task_data.dev):,} dev rows", ["dev", *names], rows, "\n".join(told)
+    )
 
 
 def complete(arguments: Sequence[str]) -> Callable[..., None]:

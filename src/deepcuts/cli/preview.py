@@ -45,7 +45,9 @@ def print_preview(job: Job) -> None:
         f"model        {config.model}: {job.total:,} parameters, {prunable:,} prunable, "
         f"{job.total - prunable:,} protected",
         f"task         {task.data.task.name}: {len(task.train):,} training rows, {len(task.dev):,} dev rows "
-        f"({task.data.source}); {task.truncated:,} rows cut to {config.max_length} tokens",
+        f"({task.data.source}); {task.truncated:,} rows cut to {task.length} tokens",
+        *(f"  {word:<11}{line}" for word, line in task.data.described),
+        *(f"  note       {note}" for note in job.notes),
         f"cut          {strategy}, {allocation.scope} scope: {kept:,} weights kept, "
         f"density {kept / prunable:.4f}, compression {job.total / left:.3f}",
         *(

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from deepcuts.common.json_text import parse
+
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     """Make a file or a folder with `write`, then move it to `path` in one step.
@@ -59,8 +61,8 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Read a JSON file; see `deepcuts.common.json_text.parse`."""
+    return parse(path.read_text(encoding="utf-8"))
 
 
 def _write_text(path: Path, text: str) -> None:

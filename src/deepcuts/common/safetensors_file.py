@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from deepcuts.common.errors import FileFormatError, brief
+from deepcuts.common.json_text import parse
 
 #: Types of tensors that are read → bytes of a number.
 SIZES = {
@@ -49,16 +49,6 @@ def read(path: str | Path, what: str = "safetensors file") -> tuple[dict[str, Te
         raise FileFormatError(f"{path}: not a {what}, or truncated ({brief(error)})") from None
 
 
-def strict_json(text: str | bytes) -> Any:
-    """What a JSON text holds; none of the liberties that Python's reader takes.
-
-    Raises:
-        ValueError: It is no JSON: NaN and names that stand twice in an object included.
-        RecursionError: It is nested too deeply.
-    """
-    return json.loads(text, object_pairs_hook=_each_once, parse_constant=_refused)
-
-
 def weights_of(shape: Any) -> int:
     """Number of elements of a tensor of this shape, from a file.
 
@@ -80,7 +70,7 @@ def _checked_header(path: Path) -> dict[str, str]:
         length = int.from_bytes(file.read(8), "little")
         if not 2 <= length <= min(size - 8, LONGEST_HEADER):
             raise ValueError(f"a header of {length:,} bytes, in a file of {size:,}")
-        header = strict_json(file.read(length).decode())
+        header = parse(file.read(length).decode())
     if not isinstance(header, dict):
         raise ValueError("its header is no object")
     metadata = header.pop(_METADATA, {})
@@ -108,14 +98,3 @@ def _place(name: str, entry: Any) -> tuple[int, int]:
     if offsets[1] - offsets[0] != weights_of(entry["shape"]) * SIZES[entry["dtype"]]:
         raise ValueError(f"{name!r} has another shape than its place in the file")
     return offsets[0], offsets[1]
-
-
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name stands twice in its JSON")
-    return found
-
-
-def _refused(constant: str) -> Any:
-    raise ValueError(f"{constant} is not JSON")

@@ -16,6 +16,7 @@ from deepcuts.common import safetensors_file
 from deepcuts.common.digests import tensors_digest
 from deepcuts.common.errors import FileFormatError, brief
 from deepcuts.common.files import write_atomically
+from deepcuts.common.json_text import parse
 
 FORMAT_VERSION = 1
 _KEY = "deepcuts"
@@ -48,7 +49,7 @@ def load(path: str | Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]
     """
     tensors, metadata = safetensors_file.read(path, f"{kind} file of deepcuts")
     try:
-        content = safetensors_file.strict_json(metadata[_KEY])
+        content = parse(metadata[_KEY])
     except (ValueError, KeyError, RecursionError) as error:
         raise FileFormatError(f"{path}: not a {kind} file of deepcuts ({error})") from None
     held = content.get("kind") if isinstance(content, dict) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import importlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,31 +15,44 @@ from torch import nn
 from deepcuts.common.errors import InputError, ModelError, brief
 from deepcuts.common.hub import hub_problem
 from deepcuts.common.seeds import derive_seed
+from deepcuts.models.checks import check_config, check_finite, check_tensors, parameters_and_buffers
+from deepcuts.models.former_head import KEPT, settle_head
 from deepcuts.models.names import resolve_model
 from deepcuts.models.purpose import complete, model_class, prepare_config
 from deepcuts.tasks import Task, kind_of
 
 
 def load_for_task(
-    name: str, task: Task, seed: int, *, trust_remote_code: bool = False
+    name: str,
+    task: Task,
+    seed: int,
+    *,
+    head: str = KEPT,
+    trust_remote_code: bool = False,
+    notes: list[str] | None = None,
 ) -> tuple[nn.Module, Any]:
-    """A pretrained encoder with a fresh head for the task, in float32, and its tokenizer.
+    """A pretrained encoder with a head for the task, in float32, and its tokenizer.
+
+    The head is fresh, unless the file holds one that was trained for the same: see
+    `deepcuts.models.former_head`.
 
     Args:
         name: See `resolve_model`.
         task: Its kind says which class of model is loaded, how many outputs the head has and which loss; the
             task, their bounds.
         seed: Seed of the head's values.
+        head: ``"kept"``, or ``"new"`` for a fresh one in any case.
         trust_remote_code: Whether code that comes with the model may run.
+        notes: Gets what was guessed or found on the way, a sentence each.
 
     Raises:
-        ModelError: The model can't be found or loaded, or its file lacks a part of the encoder.
+        ModelError: The model can't be found or loaded; its file is not the one of its configuration, or holds
+            what is no number; or its head was trained for other classes.
     """
-    from transformers import AutoConfig
-
     source = resolve_model(name)
     with _loading(name, source) as where:
-        config = AutoConfig.from_pretrained(source, trust_remote_code=trust_remote_code, **where)
+        config = _read_config(name, source, trust_remote_code, where)
+        former = copy.deepcopy(config)
         prepare_config(config, task)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, "head"))
@@ -55,7 +69,13 @@ def load_for_task(
                     **where,
                 )
             )
-    _check_encoder(name, model, report)
+            check_tensors(name, model, report)
+            found = settle_head(model, config, former, task, report, head)
+    check_finite(name, parameters_and_buffers(model))
+    if any("pooler" in key.split(".") for key in report["missing_keys"]):
+        found.append("the pooler is new, as the file has none")
+    if notes is not None:
+        notes.extend(found)
     _make_plain(model)
     complete(model)
     return model, load_tokenizer(name, trust_remote_code=trust_remote_code)
@@ -72,7 +92,8 @@ def load_finetuned(
         dtype: Type of the weights in memory; ``"auto"`` for that of the file.
 
     Raises:
-        ModelError: The model can't be found or loaded, or has no trained head.
+        ModelError: The model can't be found or loaded, has no trained head, or its file is not the one of its
+            configuration, or holds what is no number.
     """
     model = load_trained(name, trust_remote_code=trust_remote_code, dtype=dtype)
     return model, load_tokenizer(name, trust_remote_code=trust_remote_code)
@@ -83,19 +104,9 @@ def load_trained(
 ) -> nn.Module:
     """What `load_finetuned` gives, without the tokenizer."""
     source = resolve_model(name)
-    with _loading(name, source) as where:
-        model, report = _model_class(source, trust_remote_code, where).from_pretrained(
-            source,
-            trust_remote_code=trust_remote_code,
-            output_loading_info=True,
-            **{**_SAFE, "dtype": dtype},
-            **where,
-        )
-    missing = sorted(report["missing_keys"])
-    if missing:
-        raise ModelError(
-            f"model: {name!r} is not trained for a task: its file lacks {', '.join(missing[:3])}"
-        )
+    model, report = _load(name, source, trust_remote_code, dtype)
+    check_tensors(name, model, report, needs_all=True)
+    check_finite(name, parameters_and_buffers(model))
     _make_plain(model)
     complete(model)
     trained: nn.Module = model
@@ -106,14 +117,12 @@ def load_encoder(name: str, *, trust_remote_code: bool = False) -> nn.Module:
     """A saved model for its weights alone, whether its head is trained or not.
 
     Raises:
-        ModelError: The model can't be found or loaded.
+        ModelError: The model can't be found or loaded, or its file is not the one of its configuration.
     """
-    source = resolve_model(name)
-    with _loading(name, source) as where:
-        model: nn.Module = _model_class(source, trust_remote_code, where).from_pretrained(
-            source, trust_remote_code=trust_remote_code, **_SAFE, **where
-        )
-    _make_plain(model)
+    loaded, report = _load(name, resolve_model(name), trust_remote_code, torch.float32)
+    check_tensors(name, loaded, report)
+    _make_plain(loaded)
+    model: nn.Module = loaded
     return model
 
 
@@ -135,11 +144,31 @@ def load_tokenizer(name: str, *, trust_remote_code: bool = False) -> Any:
 _SAFE = {"use_safetensors": True, "dtype": torch.float32}
 
 
-def _model_class(source: str, trust_remote_code: bool, where: dict[str, Any]) -> Any:
-    """The class that loads a saved model."""
+def _load(
+    name: str, source: str, trust_remote_code: bool, dtype: torch.dtype | str
+) -> tuple[Any, dict[str, Any]]:
+    """A saved model as it is, and what Transformers says of its loading."""
+    with _loading(name, source) as where:
+        config = _read_config(name, source, trust_remote_code, where)
+        found: tuple[Any, dict[str, Any]] = model_class(config).from_pretrained(
+            source,
+            config=config,
+            trust_remote_code=trust_remote_code,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # named by `check_tensors`
+            **{**_SAFE, "dtype": dtype},
+            **where,
+        )
+    return found
+
+
+def _read_config(name: str, source: str, trust_remote_code: bool, where: dict[str, Any]) -> Any:
+    """The configuration of a saved model, checked."""
     from transformers import AutoConfig
 
-    return model_class(AutoConfig.from_pretrained(source, trust_remote_code=trust_remote_code, **where))
+    config = AutoConfig.from_pretrained(source, trust_remote_code=trust_remote_code, **where)
+    check_config(name, source, config)
+    return config
 
 
 @contextlib.contextmanager
@@ -159,11 +188,13 @@ def _loading(name: str, source: str) -> Iterator[dict[str, Any]]:
     logging.disable_progress_bar()
     try:
         yield {"local_files_only": problem is not None}
-    except InputError:  # of a kind of task that is not known here
+    except (InputError, ModelError):  # of a kind of task that is not known here, or of what was checked
         raise
     # The loaders raise nearly everything: OSError, ValueError, KeyError, errors of safetensors and httpx.
     except Exception as error:
         reason = f"{problem}, and it is not in the cache" if problem else brief(error)
+        if _has_only_pickles(Path(source)) or "no file named model.safetensors" in str(error):
+            reason = _CONVERT.format(source)
         if "trust_remote_code" in str(error):
             reason = "it brings code of its own, which runs only with --trust-remote-code"
         raise ModelError(
@@ -183,14 +214,13 @@ def _make_plain(model: Any) -> None:
     make_plain(model)
 
 
-def _check_encoder(name: str, model: Any, report: dict[str, Any]) -> None:
-    """Refuse a file that lacks encoder weights: they would be random, which only a warning would say."""
-    prefix = f"{model.base_model_prefix}."
-    lacking = sorted(
-        key for key in report["missing_keys"] if key.startswith(prefix) and "pooler" not in key.split(".")
-    )
-    if lacking:
-        raise ModelError(
-            f"model: the file of {name!r} lacks {len(lacking)} parameters of the encoder, such as "
-            f"{lacking[0]}; they would be random"
-        )
+def _has_only_pickles(folder: Path) -> bool:
+    return any(folder.glob("*.bin")) and not any(folder.glob("*.safetensors"))
+
+
+_CONVERT = (
+    "it has no model.safetensors; a pytorch_model.bin is a pickle, which can run a stranger's code, and is "
+    "never opened here. If you trust it, convert it once, in Python: from transformers import "
+    "AutoModelForSequenceClassification as Model; Model.from_pretrained({!r}, use_safetensors=False)"
+    ".save_pretrained('NEW'), and copy the tokenizer's files beside it"
+)

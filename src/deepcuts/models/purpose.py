@@ -82,10 +82,10 @@ def complete(model: Any) -> None:
 
 
 def check_fits(model: Any, task: Task) -> None:
-    """Refuse a model that is for another kind of task, or has not as many outputs as the task.
+    """Refuse a model that is for another kind of task, or whose outputs are not what the task asks for.
 
     Raises:
-        ModelError: It is, or has more or fewer.
+        ModelError: It is; it has more or fewer outputs; or they have other names than the task's classes.
     """
     wanted, kind = kind_of(task), kind_of_config(model.config)
     outputs = wanted.outputs(task)
@@ -93,11 +93,14 @@ def check_fits(model: Any, task: Task) -> None:
         raise ModelError(
             f"model: it has {model.config.num_labels} outputs, but the task {task.name} needs {outputs}"
         )
-    if kind is not None and kind is not wanted:
+    if kind is None:
+        kind = kind_of_model(model)  # which says that there is none
+    if kind is not wanted:
         raise ModelError(
             f"model: it was trained for a task of the kind {kind.name}, but {task.name} is one of the kind "
             f"{wanted.name}"
         )
+    wanted.match(task, model.config)
 
 
 class _OwnLoss:

@@ -25,6 +25,7 @@ from torch import Tensor
 from deepcuts.common import safetensors_file
 from deepcuts.common.digests import tensors_digest
 from deepcuts.common.errors import DeepcutsError, FileFormatError, InvariantError, MismatchError
+from deepcuts.common.json_text import parse
 from deepcuts.common.safetensors_file import weights_of
 from deepcuts.masks.bits import MaskBits, TensorBits
 from deepcuts.masks.pruned_tensor import PrunedTensor
@@ -202,7 +203,7 @@ def digest(tensors: Mapping[str, Tensor], shapes: Shapes) -> str:
 
 def _config(folder: Path) -> dict[str, Any]:
     try:
-        config = safetensors_file.strict_json((folder / CONFIG).read_bytes())
+        config = parse((folder / CONFIG).read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         raise FileFormatError(f"{folder / CONFIG}: can't be read ({error})") from None
     if not isinstance(config, dict):

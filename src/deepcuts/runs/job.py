@@ -40,7 +40,7 @@ from deepcuts.training.plan import TrainingPlan
 from deepcuts.training.trainer import Training, train
 
 #: The fields of a configuration that decide what `prepare` loads.
-LOADED = frozenset({"model", "data", "seed", "prunable", "max_length", "trust_remote_code"})
+LOADED = frozenset({"model", "data", "seed", "prunable", "max_length", "head", "trust_remote_code"})
 
 # What a model's configuration holds that changes no number, or that its tensors say already.
 _SILENT = frozenset({"transformers_version", "_name_or_path", "architectures", "dtype", "torch_dtype"})
@@ -61,6 +61,7 @@ class Job:
         budget: How much is kept.
         processes: The processes that share the work.
         reporter: Where progress is shown.
+        notes: What was guessed or found while it was loaded, a sentence each.
     """
 
     config: PruneConfig
@@ -73,6 +74,7 @@ class Job:
     budget: Budget
     processes: Processes
     reporter: Reporter
+    notes: tuple[str, ...] = ()
 
     def with_config(self, config: PruneConfig) -> Job:
         """The same model and task under another configuration; nothing is loaded again.
@@ -248,8 +250,14 @@ def prepare(
         DeepcutsError: Scores are to be compiled, and can't be.
     """
     processes = Processes.join()
+    notes: list[str] = []
     model, tokenizer = load_for_task(
-        config.model, data.task, config.seed, trust_remote_code=config.trust_remote_code
+        config.model,
+        data.task,
+        config.seed,
+        head=config.head,
+        trust_remote_code=config.trust_remote_code,
+        notes=notes,
     )
     parameters = prunable_parameters(model, config.prunable)
     total, free = (sum(p.numel() for p in part) for part in (model.parameters(), parameters.values()))
@@ -261,7 +269,8 @@ def prepare(
         model.to(torch.device("cuda", processes.rank % torch.cuda.device_count()))
     shown = reporter if reporter is not None and processes.is_first else Reporter()
     digests = start.digest, config_digest(model)
-    return Job(config, task, model, start, *digests, parameters, budget, processes, shown).checked()
+    told = (*notes, *task.notes)
+    return Job(config, task, model, start, *digests, parameters, budget, processes, shown, told).checked()
 
 
 def config_digest(model: nn.Module) -> str | None:

@@ -53,6 +53,10 @@ def prune(
             job.reporter.line(f"{folder}: finished already; nothing was done again")
             own.remove()
             return finished
+        for word, line in job.task.data.described:
+            job.reporter.line(f"{word.strip()}: {line}")
+        for note in job.notes:
+            job.reporter.line(f"note: {note}")
         tracking = Tracking(tuple(report_to), folder / run_folder.LOGS)
         store = own if shared is None else Store(shared, job.processes)
         return carry_out(job, folder, store, keep_scores=keep_scores, tracking=tracking)

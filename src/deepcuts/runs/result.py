@@ -93,7 +93,10 @@ def _describe(job: Job, run: Run) -> dict[str, Any]:
             "train_rows": len(data.train),
             "dev_rows": len(data.dev),
             "truncated_rows": job.task.truncated,
+            "max_length": job.task.length,
+            "described": {word.strip(): line for word, line in data.described},
         },
+        "notes": list(job.notes),
         "budget": dict(masks.provenance["budget"]),
         "kept": {
             "weights": masks.kept,

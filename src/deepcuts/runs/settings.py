@@ -34,6 +34,13 @@ _MODEL = Option("model", str, ..., "Folder, name on the Hub, or 'minilm' (packag
 _ABOUT = (
     _MODEL,
     Option("seed", int, 0, "Seed of everything random.", at_least=0, at_most=2**32 - 1),
+    Option(
+        "head",
+        str,
+        "kept",
+        "kept: the model's own head, if it was trained for the same classes; or new.",
+        choices=("kept", "new"),
+    ),
     Option("trust_remote_code", bool, False, "Let code that comes with the model run."),
 )
 _CUT = (

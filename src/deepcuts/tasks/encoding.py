@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from deepcuts.common.errors import InputError
+from deepcuts.common.errors import DataError, InputError
 from deepcuts.tasks.kinds.kind import TaskKind, kind_of
 from deepcuts.tasks.task import TaskData
 
@@ -56,6 +57,9 @@ class EncodedTask:
         dev: Tokenised dev rows.
         tokenizer: What they were tokenised by; it pads batches too.
         truncated: Number of rows, of both splits, that were cut to the greatest length.
+        length: That length, in tokens.
+        order: For each class of the task the output of the model that means it; None where they are in order.
+        notes: What was guessed or found, a sentence each.
     """
 
     data: TaskData
@@ -63,6 +67,9 @@ class EncodedTask:
     dev: EncodedSplit
     tokenizer: Any
     truncated: int
+    length: int | None = None
+    order: tuple[int, ...] | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def kind(self) -> TaskKind:
@@ -85,14 +92,49 @@ def encode(data: TaskData, tokenizer: Any, model: Any, max_length: int) -> Encod
 
     Raises:
         InputError: `max_length` is too small to hold a row's special tokens and a word.
+        ModelError: The model's outputs are for other classes than the task's.
+        DataError: The tokenizer knows next to none of the words.
     """
     if max_length < 8:
         raise InputError("max_length", max_length, "it must be 8 tokens or more")
     length = min(max_length, tokenizer.model_max_length, positions(model))
     kind = kind_of(data.task)
+    match = kind.match(data.task, model.config)
     train, cut_train = kind.encode(data.task, data.train, tokenizer, length)
     dev, cut_dev = kind.encode(data.task, data.dev, tokenizer, length)
-    return EncodedTask(data, EncodedSplit(train), EncodedSplit(dev), tokenizer, cut_train + cut_dev)
+    cut = cut_train + cut_dev
+    notes = [match.said] if match.said else []
+    if length < max_length:
+        notes.append(f"the model takes {length} tokens at most, so rows are cut there, not at {max_length}")
+    notes.extend(_unknown_words([*train, *dev], tokenizer))
+    return EncodedTask(
+        data, EncodedSplit(train), EncodedSplit(dev), tokenizer, cut, length, match.order, tuple(notes)
+    )
+
+
+#: Of all tokens but the special ones, so many may be unknown words.
+MOST_UNKNOWN = 0.95
+
+
+def _unknown_words(rows: Sequence[Row], tokenizer: Any) -> list[str]:
+    """What is to be said of words that a tokenizer does not know.
+
+    Raises:
+        DataError: It knows next to none: it is for another language, or none at all.
+    """
+    unknown = getattr(tokenizer, "unk_token_id", None)
+    if unknown is None:
+        return []
+    special = set(tokenizer.all_special_ids) - {unknown}
+    tokens = Counter(token for row in rows for token in row["input_ids"])
+    count = sum(tokens.values()) - sum(tokens[token] for token in special)
+    share = tokens[unknown] / count if count else 0.0
+    if share > MOST_UNKNOWN:
+        raise DataError(
+            f"tokenizer: it knows next to none of the words, {share:.0%} of the tokens of these rows are "
+            f"{tokenizer.unk_token}; it is not the tokenizer of this model, or not one for these texts"
+        )
+    return [f"{share:.1%} of the tokens are unknown to the tokenizer"] if share > 0.01 else []
 
 
 @dataclass(frozen=True)
@@ -131,4 +173,4 @@ def positions(model: Any) -> int:
     # RoBERTa and its kin count positions from the padding id on.
     offset = getattr(getattr(model, "base_model", model), "embeddings", None)
     padding = getattr(offset, "padding_idx", None)
-    return int(positions) - (int(padding) + 1 if padding else 0)
+    return int(positions) - (int(padding) + 1 if padding is not None else 0)

@@ -101,12 +101,28 @@ class TaskData:
         train: Rows to learn, and to score weights, from.
         dev: Rows to measure on.
         source: Where the rows come from: a data set's name, a folder, files, or "generated".
+        guessed: Why its kind was taken for what it is, where nobody named one; else empty.
     """
 
     task: Task
     train: Split
     dev: Split
     source: str
+    guessed: str = ""
+
+    @property
+    def described(self) -> list[tuple[str, str]]:
+        """What was taken for what, for people: a word and a line each."""
+        kind = registry.find(self.task.kind)
+        guessed = f", guessed from the labels: {self.guessed}; --kind says otherwise" if self.guessed else ""
+        columns = " and ".join(map(repr, self.task.text_columns))
+        return [
+            ("kind", f"{kind.name}, {kind.title}{guessed}"),
+            ("text", columns),
+            ("label", repr(self.task.label_column)),
+            ("  training", kind.summary(self.task, self.train.targets)),
+            ("  dev", kind.summary(self.task, self.dev.targets)),
+        ]
 
     @cached_property
     def digest(self) -> str:

@@ -68,7 +68,7 @@ def predict_by(
         split: The rows; by default the dev split.
 
     Returns:
-        The predictions of all rows, ``(rows, …)``, in float32 on the CPU.
+        The predictions of all rows, ``(rows, …)``, in float32 on the CPU; classes in the task's order.
     """
     rows = split if split is not None else task.dev
     # By length, so that batches hold little padding; each row's output is put back in its place.
@@ -79,4 +79,6 @@ def predict_by(
         batch.pop("labels")
         found.append(say(batch).float().cpu())
     joined: Tensor = task.kind.join(found)
+    if task.order is not None:
+        joined = joined[:, list(task.order)]
     return joined[torch.tensor(order).argsort()]

@@ -10,8 +10,9 @@ from deepcuts.common.errors import DataError, InputError
 from deepcuts.tasks.kinds.kind import Array, TaskKind
 from deepcuts.tasks.kinds.measure import Measure
 from deepcuts.tasks.kinds.registry import register_kind
+from deepcuts.tasks.labels import Match, match_labels
 from deepcuts.tasks.task import Split, Task
-from deepcuts.tasks.values import class_name, class_names
+from deepcuts.tasks.values import class_name, class_names, number_of
 
 LABELS_SHOWN = 10  # an error about a label lists no more than this many allowed ones
 
@@ -64,6 +65,19 @@ class Classification(TaskKind):
             raise DataError(f"{where}: at least two classes are needed, but column {column!r} has {found}")
         return labels
 
+    def why(self, values: Sequence[Any]) -> str:
+        """Because of names; or of whole numbers, which may be quantities as well."""
+        names = class_names(values)
+        numbers = all(number_of(name) is not None for name in names)
+        return f"they are {len(names):,} different {'whole numbers' if numbers else 'names'}"
+
+    def summary(self, task: Task, targets: Sequence[Any]) -> str:
+        """How many rows each class has."""
+        counts = Counter(int(target) for target in targets)
+        named = [f"{label!r} {counts[index]:,}" for index, label in enumerate(task.labels)]
+        more = f", … ({len(named)} classes)" if len(named) > LABELS_SHOWN else ""
+        return ", ".join(named[:LABELS_SHOWN]) + more
+
     def target_of(self, task: Task, value: Any) -> Any:
         """The id of the class that the file calls so."""
         name = class_name(value)
@@ -87,6 +101,10 @@ class Classification(TaskKind):
         config.id2label = dict(enumerate(task.labels))
         config.label2id = {label: index for index, label in enumerate(task.labels)}
         config.problem_type = "single_label_classification"
+
+    def match(self, task: Task, config: Any) -> Match:
+        """Classes are matched by name, see `deepcuts.tasks.labels.match_labels`."""
+        return match_labels(task.name, task.labels, config)
 
     def recognises(self, config: Any) -> bool:
         """Several outputs, unless the configuration says that they are something else."""

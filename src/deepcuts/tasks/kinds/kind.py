@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, cast
 from deepcuts.common.errors import InputError
 from deepcuts.tasks.kinds import divergence, registry
 from deepcuts.tasks.kinds.measure import Measure
+from deepcuts.tasks.kinds.padding import PADDING as PADDING
+from deepcuts.tasks.kinds.padding import join_padded
+from deepcuts.tasks.labels import Match
 from deepcuts.tasks.task import Split, Task
 
 if TYPE_CHECKING:  # what kinds there are is asked by commands that only print their help
@@ -116,6 +119,14 @@ class TaskKind(ABC):
         """The target that a file's value stands for; what stands for none is given back as it is."""
         return value
 
+    def why(self, values: Sequence[Any]) -> str:
+        """Why a file's labels are taken for this kind's where none is named, as the end of a sentence."""
+        return "they look like its targets"
+
+    def summary(self, task: Task, targets: Sequence[Any]) -> str:
+        """What a split's targets are, in a few words; by default how many different ones there are."""
+        return f"{len({self.target_text(target) for target in targets}):,} different"
+
     # Tokens and batches
 
     def encode(
@@ -171,6 +182,10 @@ class TaskKind(ABC):
         """Prepare a model's configuration for the task, before a fresh head is made by it."""
         config.num_labels = self.outputs(task)
 
+    def match(self, task: Task, config: Any) -> Match:
+        """Which output of a model means which class; a ModelError where they mean something else."""
+        return Match()
+
     def recognises(self, config: Any) -> bool:
         """Whether a saved model whose configuration names no kind is one of this kind."""
         return False
@@ -194,17 +209,7 @@ class TaskKind(ABC):
 
     def join(self, parts: Sequence[Any]) -> Any:
         """The predictions of several batches as one tensor, padded where they differ in size."""
-        import torch
-        from torch.nn.functional import pad
-
-        sizes = [max(lengths) for lengths in zip(*(part.shape[1:] for part in parts), strict=True)]
-
-        def padded(part: Any) -> Any:
-            lacking = [size - has for size, has in zip(sizes, part.shape[1:], strict=True)]
-            # From the last dimension to the first: how much is put before, and how much after.
-            return pad(part, [amount for after in lacking[::-1] for amount in (0, after)], value=PADDING)
-
-        return torch.cat([padded(part) for part in parts])
+        return join_padded(parts)
 
     @abstractmethod
     def tell(self, predictions: Any, config: Any) -> list[dict[str, Any]]:
@@ -274,10 +279,6 @@ class TaskKind(ABC):
     def has_own_loss(self) -> bool:
         """Whether `loss` takes the place of the model's."""
         return type(self).loss is not TaskKind.loss
-
-
-#: What fills up predictions and targets of rows that are shorter than the longest.
-PADDING = -100
 
 
 def kind_named(name: str) -> TaskKind:

@@ -59,6 +59,18 @@ class Regression(TaskKind):
         has_fraction = any(number is not None and not number.is_integer() for number in numbers)
         return 2 if has_fraction or len(numbers) > MOST_CLASSES else 0
 
+    def why(self, values: Sequence[Any]) -> str:
+        """Because of a fraction, or of too many different whole numbers, which may be classes as well."""
+        numbers = {number for value in values if (number := number_of(value)) is not None}
+        if any(not number.is_integer() for number in numbers):
+            return "they are numbers, and not all whole"
+        return f"they are {len(numbers):,} different whole numbers, more than {MOST_CLASSES}"
+
+    def summary(self, task: Task, targets: Sequence[Any]) -> str:
+        """Least, mean and greatest."""
+        numbers = [float(target) for target in targets]
+        return f"{min(numbers):g} to {max(numbers):g}, mean {sum(numbers) / len(numbers):.4g}"
+
     def target_of(self, task: Task, value: Any) -> Any:
         """The number."""
         number = number_of(value)
@@ -77,8 +89,8 @@ class Regression(TaskKind):
         config.num_labels, config.problem_type = 1, "regression"
 
     def recognises(self, config: Any) -> bool:
-        """A single output is a number, whatever the configuration says of it."""
-        return bool(config.num_labels == 1)
+        """A single output is a number, unless the configuration says that it is something else."""
+        return config.num_labels == 1 and config.problem_type in (None, "regression")
 
     def tell(self, predictions: Any, config: Any) -> list[dict[str, Any]]:
         """The number."""

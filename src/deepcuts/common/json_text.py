@@ -1,0 +1,30 @@
+"""JSON as its standard has it: what Python takes beside that is refused, as it would be a silent guess."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+
+def parse(text: str | bytes) -> Any:
+    """Read JSON.
+
+    Raises:
+        ValueError: It is none; or a name stands twice in one object, of which Python would take the last; or
+            a number is NaN or infinite, which JSON does not have.
+        RecursionError: It is nested too deeply.
+    """
+    return json.loads(text, object_pairs_hook=_once_each, parse_constant=_no_number)
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice!r} stands twice in one object")
+    return found
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no number of JSON")
