@@ -211,7 +211,7 @@ def _predict(task: Task, targets: np.ndarray, quality: float, salt: str) -> np.n
 
 
 def _describe(config: Mapping[str, Any], task: Task, masks: MaskBits, rows: int) -> dict[str, Any]:
-    made = PruneConfig.make(task, **{**config, "data": DataConfig(**config["data"])})
+    made = PruneConfig.read({**config, "data": DataConfig(**config["data"])})
     strategy = Strategy.parse(made.strategy)
     prunable = sum(mask.weights for mask in masks.values())
     kept = sum(mask.kept for mask in masks.values())

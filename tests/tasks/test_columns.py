@@ -193,3 +193,11 @@ def test_a_folder_is_no_file(tmp_path):
     (tmp_path / "a.csv").mkdir()
     with pytest.raises(DataError, match="there is no such file"):
         read_columns(tmp_path / "a.csv", ("text",))
+
+
+def test_a_field_of_a_csv_file_may_be_as_long_as_one_of_another(tmp_path: Path) -> None:
+    text = "word " * 40_000
+    (tmp_path / "a.csv").write_text(f'text,label\n"{text}",1\n')
+    columns, _ = read_columns(tmp_path / "a.csv", ["text"])
+    assert columns["text"] == [text]
+    assert csv.field_size_limit() == 131_072  # as Python has it for others

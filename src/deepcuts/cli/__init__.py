@@ -23,7 +23,9 @@ from deepcuts.cli import (
     report,
     strategies,
 )
+from deepcuts.cli.command import Command, check_text
 from deepcuts.common.errors import DeepcutsError
+from deepcuts.common.shown import printable
 
 
 class _Group(TyperGroup):
@@ -32,6 +34,10 @@ class _Group(TyperGroup):
     Not before: ``deepcuts --help`` needs nothing of what declares them, and no command those of another.
     """
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        check_text(args)
+        return list(super().parse_args(ctx, args))
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, command, rest = super().resolve_command(ctx, args)
         if name is None:  # while a shell completes a word
@@ -39,7 +45,7 @@ class _Group(TyperGroup):
         module = _SUBCOMMANDS[name]
         function = module.complete(rest) if hasattr(module, "complete") else getattr(module, name)
         whole = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
-        whole.command(name, context_settings=_SETTINGS)(function)
+        whole.command(name, cls=Command, context_settings=_SETTINGS)(function)
         command = get_command(whole)
         return name, command, rest
 
@@ -119,10 +125,13 @@ def _before(
 
 def main() -> None:
     """Run the command; what goes wrong on purpose is one message on standard error, not a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal that lacks a character shows its number
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except DeepcutsError as error:
-        typer.echo(f"deepcuts: {error}", err=True)
+        typer.echo(printable(f"deepcuts: {error}"), err=True)
         sys.exit(error.exit_status)
     except SystemExit as end:
         if end.code == _INTERRUPTED:  # typer has turned the KeyboardInterrupt into this

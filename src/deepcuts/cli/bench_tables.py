@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import typer
-
-from deepcuts.cli.common import measure_cells, print_table
+from deepcuts.cli.common import measure_cells, print_table, say
 from deepcuts.deploy.bench.results import Bench, Result
 from deepcuts.deploy.bench.shape import Shape
 
@@ -34,8 +32,8 @@ def print_bench(run: str, found: Bench) -> None:
         told = [f"not run: {one.skipped}"] if one.skipped is not None else []
         told += [f"not to be used: {one.fault}"] if one.fault is not None else []
         for text in [*told, *one.notes]:
-            typer.echo(f"{one.title}: {text}.")
-    typer.echo(found.advice)
+            say(f"{one.title}: {text}.")
+    say(found.advice)
 
 
 def _measured_on(found: Bench) -> str:

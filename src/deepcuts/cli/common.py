@@ -8,6 +8,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
+
+from deepcuts.common.shown import printable
+
 if TYPE_CHECKING:
     from deepcuts.common.progress import Reporter
     from deepcuts.runs.data import DataConfig
@@ -15,11 +19,14 @@ if TYPE_CHECKING:
 
 def reporter() -> Reporter:
     """Progress on standard error, so that standard output holds results alone."""
-    from rich.console import Console
+    from deepcuts.common.progress import Reporter, console
 
-    from deepcuts.common.progress import Reporter
+    return Reporter(console(stderr=True) if is_first_process() else None)
 
-    return Reporter(Console(stderr=True) if is_first_process() else None)
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print a text that may hold names, paths or messages of others' making."""
+    typer.echo(printable(text), err=err)
 
 
 def is_first_process() -> bool:
@@ -62,23 +69,43 @@ def data_to_measure_on(model: str, given: Mapping[str, Any]) -> tuple[DataConfig
     return source, LENGTH.checked(length)
 
 
+def texts_of_run(folder: Path) -> int | None:
+    """How many texts a row has that a finished run was trained on; None where that is not known."""
+    from deepcuts.runs.run_folder import saved_config
+
+    saved = saved_config(folder)
+    source = (saved or {}).get("data") or {}
+    if source.get("text"):
+        return len(source["text"])
+    if source.get("task"):
+        from deepcuts.tasks import named_tasks
+
+        task = named_tasks().get(source["task"])
+        return None if task is None else len(task.text_columns)
+    return None
+
+
 def print_table(title: str, columns: list[str], rows: list[list[str]], caption: str | None = None) -> None:
     """Print a table on standard output: the first column to the left, numbers to the right."""
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", caption_justify="left")
+    from deepcuts.common.progress import console
+
+    def cell(text: str) -> str:
+        return printable(text, lines=False)
+
+    table = Table(title=cell(title), box=box.SIMPLE_HEAD, title_justify="left", caption_justify="left")
     for index, column in enumerate(columns):
-        table.add_column(column, justify="left" if index == 0 else "right", no_wrap=index == 0)
+        table.add_column(cell(column), justify="left" if index == 0 else "right", no_wrap=index == 0)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(cell, row))
     # Elsewhere than in a terminal a table must not be folded to a width that nobody has.
     width = None if sys.stdout.isatty() else max(120, 40 + 14 * len(columns))
-    console = Console(width=width, highlight=False)
-    console.print(table)
+    out = console(width=width)
+    out.print(table)
     if caption:
-        console.print(caption, markup=False, soft_wrap=True)
+        out.print(printable(caption), soft_wrap=True)
 
 
 def measure_cells(names: list[str], measures: Mapping[str, Any]) -> list[str]:

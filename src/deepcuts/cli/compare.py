@@ -34,6 +34,7 @@ def compare(
 
     Example:  deepcuts compare runs/LayerGradCAMShift runs/LayerMagWeight --by layer
     """
+    from deepcuts.cli.common import say
     from deepcuts.common.errors import InputError
     from deepcuts.masks.bits import MaskBits
     from deepcuts.report.analysis import density_table, overlap_table, shared_table
@@ -60,7 +61,7 @@ def compare(
         for name, rows in tables.items():
             if rows:
                 _write(output / f"{name}.{as_format}", rows)
-        typer.echo(f"Tables: {output}")
+        say(f"Tables: {output}")
 
 
 def _labels(paths: list[Path]) -> dict[str, Path]:
@@ -153,11 +154,14 @@ def _cells(row: Row) -> list[str]:
 
 
 def _write(path: Path, rows: list[Row]) -> None:
-    import pyarrow as pa
-    from pyarrow import csv, parquet
-
     from deepcuts.common.files import write_atomically
+    from deepcuts.common.shown import write_csv
+
+    if path.suffix == ".csv":
+        write_atomically(path, lambda temporary: write_csv(temporary, rows))
+        return
+    import pyarrow as pa
+    from pyarrow import parquet
 
     table: Any = pa.Table.from_pylist(rows)
-    write = csv.write_csv if path.suffix == ".csv" else parquet.write_table
-    write_atomically(path, lambda temporary: write(table, temporary))
+    write_atomically(path, lambda temporary: parquet.write_table(table, temporary))

@@ -23,14 +23,13 @@ def demo(
 
     Example:  deepcuts demo
     """
-    from deepcuts.cli.common import measure_cells, on_plateau, print_table, reporter
+    from deepcuts.cli.common import measure_cells, on_plateau, print_table, reporter, say
     from deepcuts.common.progress import quiet_libraries
 
-    say = reporter()
     quiet_libraries()
     from deepcuts.demo.run import ROWS, run_demo
 
-    results = run_demo(output, seed=seed, density=density, reporter=say)
+    results = run_demo(output, seed=seed, density=density, reporter=reporter())
     first = next(iter(results.values()))
     names = ["matthews", "accuracy"]
     blank = ["–"] * len(names)
@@ -70,7 +69,7 @@ def demo(
         _caption(results),
     )
     for line in next_steps(output):
-        typer.echo(line)
+        say(line)
 
 
 def _caption(results: Mapping[str, Mapping[str, Any]]) -> str:

@@ -55,9 +55,9 @@ def grid(
     Example:
       deepcuts grid experiments/minilm.yaml --data GLUE --jobs 2
     """
-    from rich.console import Console
-
+    from deepcuts.cli.common import say
     from deepcuts.cli.grid_table import Watcher, print_cells, print_work
+    from deepcuts.common.progress import console as console_of
     from deepcuts.common.progress import quiet_libraries
     from deepcuts.runs.grid.file import read_grid
 
@@ -76,7 +76,7 @@ def grid(
     from deepcuts.runs.grid.worklist import make_worklist
 
     folder = store if store is not None else Path("runs") / found.name
-    console = Console(stderr=True)
+    console = console_of(stderr=True)
     loaded = Jobs(Reporter(console, bars=False) if jobs == 1 and executor == "local" else None)
     worklist = make_worklist(found, folder, loaded, failed=retry_failed)
     print_work(worklist)
@@ -90,7 +90,7 @@ def grid(
     failed = [record for record in worklist.records() if record.status == "failed"]
     for record in failed:
         assert record.failure is not None
-        typer.echo(f"failed: {record.folder}: {record.failure['error']}", err=True)
+        say(f"failed: {record.folder}: {record.failure['error']}", err=True)
     if failed:
         typer.echo(f"{len(failed)} cells failed; --retry-failed runs them again", err=True)
         raise typer.Exit(1)

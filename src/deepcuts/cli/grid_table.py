@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from deepcuts.cli.common import print_table
+from deepcuts.common.shown import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,11 +40,11 @@ def print_work(worklist: Worklist) -> None:
 
 def print_cells(worklist: Worklist) -> None:
     """Print the table of cells, as the store knows them, on standard output."""
-    from rich.console import Console
+    from deepcuts.common.progress import console
 
     # Elsewhere than in a terminal a table must not be folded to a width that nobody has.
-    console = Console(width=None if sys.stdout.isatty() else 160)
-    console.print(cell_table(worklist, {record.key: record.status for record in worklist.records()}))
+    states = {record.key: str(record.status) for record in worklist.records()}
+    console(width=None if sys.stdout.isatty() else 160).print(cell_table(worklist, states))
 
 
 def cell_table(worklist: Worklist, states: dict[str, str]) -> Any:
@@ -68,7 +69,7 @@ def cell_table(worklist: Worklist, states: dict[str, str]) -> Any:
         by_place.setdefault((label.row, label.column), Text()).append(_SYMBOLS[state], _STYLES[state])
     legend = "   ".join(f"{symbol} {state}" for state, symbol in _SYMBOLS.items())
     table = Table(
-        title=f"{worklist.name}: {len(labels)} cells, a sign a seed",
+        title=printable(f"{worklist.name}: {len(labels)} cells, a sign a seed", lines=False),
         caption=legend,
         box=box.SIMPLE_HEAD,
         title_justify="left",
@@ -76,9 +77,11 @@ def cell_table(worklist: Worklist, states: dict[str, str]) -> Any:
     )
     table.add_column("", no_wrap=True)
     for column in columns:
-        table.add_column(column, justify="center")
+        table.add_column(printable(column, lines=False), justify="center")
     for row in dict.fromkeys(label.row for label in labels):
-        table.add_row(row, *(by_place.get((row, column), Text("")) for column in columns))
+        table.add_row(
+            printable(row, lines=False), *(by_place.get((row, column), Text("")) for column in columns)
+        )
     return table
 
 
@@ -119,7 +122,7 @@ class Watcher(AbstractContextManager["Watcher"]):
             state = "failed" if key in progress.failed else self._how_done(key)
             count = f"[{len(progress.done) + len(progress.failed)}/{len(self._worklist.units)}]"
             line = f"{count} {self._names[key]}: {state}; {_expected_end(progress)}"
-            self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+            self._console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
             self._told.add(key)
         if self._live is not None and (ended or time.monotonic() - self._shown > 1):
             from rich.console import Group
@@ -135,7 +138,7 @@ class Watcher(AbstractContextManager["Watcher"]):
             if not now:
                 left = len(self._worklist.units) - len(progress.done) - len(progress.failed)
                 now = "waiting for another grid" if left else "all done"
-            parts = [cell_table(self._worklist, states), f"now: {now}", _expected_end(progress)]
+            parts = [cell_table(self._worklist, states), printable(f"now: {now}"), _expected_end(progress)]
             self._live.update(Group(*parts), refresh=True)
 
     def _how_done(self, key: str) -> str:

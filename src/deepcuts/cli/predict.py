@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from deepcuts.common.errors import InputError
+from deepcuts.common.errors import InputError, brief
+from deepcuts.common.shown import json_line
+from deepcuts.common.text_lines import lines_of, open_text
 
 
 def predict(
@@ -22,7 +24,11 @@ def predict(
         Path | None, typer.Option(help="Texts, a line each; or .jsonl with 'text' and, for pairs, 'pair'.")
     ] = None,
     pair: Annotated[
-        bool, typer.Option("--pair", help="Two texts belong together: two arguments, or a line with a tab.")
+        bool,
+        typer.Option(
+            "--pair",
+            help="Two texts belong together: two arguments, a line with a tab, a row with a 'pair'.",
+        ),
     ] = False,
     batch_size: Annotated[int, typer.Option(help="Texts a batch.")] = 32,
     max_length: Annotated[int, typer.Option(help="Tokens of a text at most.")] = 128,
@@ -41,7 +47,12 @@ def predict(
         raise InputError("runtime", runtime, "it must be auto, sparse or dense")
     if text and file is not None:
         raise InputError("file", str(file), "texts are given as arguments already")
-    texts = _texts(text, file, pair)
+    for name, value in {"batch_size": batch_size, "max_length": max_length}.items():
+        if value < 1:
+            raise InputError(name, value, "it must be 1 or more")
+    from deepcuts.cli.common import texts_of_run
+
+    texts = _texts(text, file, pair, texts_of_run(Path(model)))
     from deepcuts.common.progress import quiet_libraries
 
     quiet_libraries()
@@ -53,41 +64,95 @@ def predict(
     ready = for_inference(loaded, runtime)  # type: ignore[arg-type]
     typer.echo(f"runtime: {choices_of(ready) or 'all layers run dense'}", err=True)
     for found in predict_texts(ready, tokenizer, texts, batch_size=batch_size, max_length=max_length):
-        typer.echo(json.dumps(found.as_json(), ensure_ascii=False))
+        typer.echo(_line(found.as_json()))
 
 
-def _texts(given: list[str] | None, file: Path | None, pair: bool) -> Iterator[Any]:
-    """Texts, or pairs of them, from wherever they come; what can be checked is, before a model is loaded."""
+def _line(found: dict[str, Any]) -> str:
+    """One line of JSON, in the characters that standard output has."""
+    line = json_line(json.dumps(found, ensure_ascii=False))
+    try:
+        line.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(found)
+    return line
+
+
+def _texts(given: list[str] | None, file: Path | None, pair: bool, trained_on: int | None) -> Iterator[Any]:
+    """Texts, or pairs of them, from wherever they come; what can be checked is, before a model is loaded.
+
+    Args:
+        given: Those of the command line.
+        file: Where they are else; None for standard input.
+        pair: Whether two texts belong together.
+        trained_on: How many texts a row of the run has; None where that is not known.
+    """
+    if file is not None:
+        try:
+            with open_text(file) as opened:
+                lines = list(lines_of(opened, str(file)))
+        except OSError as error:
+            raise InputError("file", str(file), f"it must be a readable text file ({brief(error)})") from None
+        if file.suffix.lower() in (".jsonl", ".ndjson"):
+            return _rows(lines, file, 2 if pair else None, trained_on)
+    if trained_on is not None and trained_on != 1 + pair:
+        must = "must be given for a run of pairs" if trained_on == 2 else "is not for a run of single texts"
+        raise InputError("pair", pair, f"--pair {must}")
     if given:
         if pair and len(given) % 2:
             raise InputError("text", len(given), "with --pair there must be an even number of texts")
+        for number, text in enumerate(given, 1):
+            _check_unicode(text, f"text {number}")
         return iter(list(zip(given[::2], given[1::2], strict=True)) if pair else given)
     if file is None:
-        return _lines(sys.stdin, "standard input", pair)
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError("file", str(file), f"it must be a readable text file ({error})") from None
-    if file.suffix == ".jsonl":
-        return iter([_parsed(line, f"{file}:{number}") for number, line in enumerate(lines, 1)])
+        return _lines(lines_of(sys.stdin, "standard input"), "standard input", pair)
     return iter(list(_lines(lines, str(file), pair)))
 
 
-def _lines(lines: Any, where: str, pair: bool) -> Iterator[Any]:
-    for number, line in enumerate(lines, 1):
-        content = line.rstrip("\r\n")
+def _lines(lines: Iterable[str], where: str, pair: bool) -> Iterator[Any]:
+    for number, content in enumerate(lines, 1):
+        _check_unicode(content, f"{where}:{number}")
         parts = content.split("\t")
         if pair and len(parts) != 2:
             raise InputError(f"{where}:{number}", content, "with --pair it must be two texts with a tab")
         yield tuple(parts) if pair else content
 
 
+def _rows(lines: list[str], file: Path, asked: int | None, trained_on: int | None) -> Iterator[Any]:
+    """Those of JSON lines: all single, or all pairs, as one batch is."""
+    words = {1: "a single text", 2: "a pair"}
+    found = []
+    first = None
+    for number, line in enumerate(lines, 1):
+        where = f"{file}:{number}"
+        row = _parsed(line, where)
+        count = 1 if isinstance(row, str) else 2
+        first = first or count
+        for right, why in (
+            (asked, "with --pair it must be"),
+            (trained_on, "each row of this run is"),
+            (first, "the first line is"),
+        ):
+            if right is not None and count != right:
+                raise InputError(where, line, f"it is {words[count]}, and {why} {words[right]}")
+        found.append(row)
+    return iter(found)
+
+
 def _parsed(line: str, where: str) -> Any:
     try:
         row = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         row = None
     text, other = (row.get("text"), row.get("pair")) if isinstance(row, dict) else (None, None)
     if not isinstance(text, str) or not (other is None or isinstance(other, str)):
         raise InputError(where, line, "it must be a JSON object with a string 'text', and maybe 'pair'")
+    for one in (text, other or ""):
+        _check_unicode(one, where)
     return text if other is None else (text, other)
+
+
+def _check_unicode(text: str, where: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a surrogate pair, which no tokenizer takes
+        raise InputError(where, text, "it must be valid Unicode") from None

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import typer
-
-from deepcuts.cli.common import print_table
+from deepcuts.cli.common import print_table, say
 
 if TYPE_CHECKING:
     from deepcuts.runs.job import Job
@@ -57,4 +55,4 @@ def print_preview(job: Job) -> None:
         ),
         *([f"options      {options}"] if options else []),
     ]
-    typer.echo("\n".join(lines))
+    say("\n".join(lines))

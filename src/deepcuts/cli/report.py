@@ -28,7 +28,7 @@ def report(
 
     Example:  deepcuts report store --grid glue -o report
     """
-    from deepcuts.cli.common import reporter
+    from deepcuts.cli.common import reporter, say
     from deepcuts.common.errors import InputError
     from deepcuts.report import write_report
 
@@ -45,4 +45,4 @@ def report(
         seed=seed,
         progress=reporter().line,
     )
-    typer.echo(f"Report: {page}")
+    say(f"Report: {page}")

@@ -11,7 +11,14 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from deepcuts.common.shown import printable
+
 Advance = Callable[[], None]
+
+
+def console(*, stderr: bool = False, width: int | None = None) -> Console:
+    """A console that shows text as it is: nothing in a name is taken for markup or for an emoji's name."""
+    return Console(stderr=stderr, width=width, markup=False, emoji=False, highlight=False)
 
 
 class Reporter:
@@ -29,7 +36,7 @@ class Reporter:
     def line(self, text: str) -> None:
         """Say one thing."""
         if self._console is not None:
-            self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+            self._console.print(printable(text), highlight=False, markup=False, emoji=False, soft_wrap=True)
 
     def show(self, renderable: Any) -> None:
         """Show anything that rich can render, such as a table."""
@@ -49,13 +56,13 @@ class Reporter:
             yield lambda: None
             return
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
         )
         with Progress(*columns, console=self._console, transient=True) as progress:
-            task = progress.add_task(label, total=total, completed=done)
+            task = progress.add_task(printable(label, lines=False), total=total, completed=done)
             yield lambda: progress.advance(task)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from deepcuts.common.errors import InputError
 from deepcuts.common.files import write_atomically
 from deepcuts.common.seeds import check_seed
+from deepcuts.common.shown import write_csv
 from deepcuts.report.analysis.studies import Row, Study, find_studies
 from deepcuts.report.cells import Cell, load_cell
 from deepcuts.report.figures import Gallery
@@ -125,15 +126,9 @@ def _counts(cells: Sequence[Cell]) -> str:
 
 
 def _write_tables(folder: Path, files: dict[str, list[Row]]) -> None:
-    import csv
-
+    folder.mkdir(parents=True, exist_ok=True)
     for name, rows in files.items():
-        folder.mkdir(parents=True, exist_ok=True)
-        columns = list(dict.fromkeys(column for row in rows for column in row))
-        with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, columns, restval="")
-            writer.writeheader()
-            writer.writerows(rows)
+        write_csv(folder / f"{name}.csv", rows)
 
 
 def _write_text(path: Path, text: str) -> None:

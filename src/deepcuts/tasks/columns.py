@@ -13,7 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from deepcuts.common.errors import DataError, brief
+from deepcuts.common.text_lines import decode, encoding_fault
 from deepcuts.tasks.task import Origin, Unit
+
+#: Characters of a field of a CSV file; Python's own limit is that of a long article.
+_LONGEST = 2**31 - 1
 
 Columns = dict[str, list[Any]]
 Table = tuple[list[str], list[Sequence[Any]]]  # the columns' names, and the rows in their order
@@ -50,7 +54,7 @@ def read_columns(path: Path, wanted: Sequence[str]) -> tuple[Columns, Origin]:
     try:
         names, rows = read(path, origin)
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: is not UTF-8 text (byte {error.start})") from None
+        raise DataError(f"{path}: {encoding_fault(error)}") from None
     except (OSError, ValueError, NotImplementedError) as error:
         raise DataError(f"{path}: can't be read ({brief(error)})") from None
 
@@ -68,15 +72,18 @@ def read_columns(path: Path, wanted: Sequence[str]) -> tuple[Columns, Origin]:
 
 def _text(path: Path) -> str:
     # Bytes first: universal newlines would turn a carriage return inside a text into a line break.
-    return path.read_bytes().decode("utf-8-sig")
+    return decode(path.read_bytes())
 
 
 def _read_csv(path: Path, origin: Origin) -> Table:
     reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
+    before = csv.field_size_limit(_LONGEST)
     try:
         rows: list[Sequence[str]] = [row for row in reader if row]  # a blank line is an empty list
     except csv.Error as error:
         raise DataError(f"{origin.name}, line {reader.line_num}: {error}") from None
+    finally:
+        csv.field_size_limit(before)
     return (list(rows[0]), rows[1:]) if rows else ([], [])
 
 
