@@ -35,6 +35,7 @@ def write_grid_file(folder: Path, grids: list[dict[str, Any]] | None = None, **d
             "batch_size": 8,
             "score_batch_size": 4,
             "paths": 2,
+            "select_on": "dev",
             **defaults,
         },
         "grids": GRIDS if grids is None else grids,

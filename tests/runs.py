@@ -83,6 +83,7 @@ def config(folder: Path, source: DataConfig | None = None, **changes: Any) -> Pr
         "batch_size": 8,
         "score_batch_size": 4,
         "paths": 2,
+        "select_on": "dev",  # so few rows leave none to hold out
         **changes,
     }
     return PruneConfig.make(source.load().task, **given)

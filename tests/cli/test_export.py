@@ -20,7 +20,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config(home)  # writes the model and the two files
     done = deepcuts(
         "prune", "--model", home / "model", "--train", home / "train.csv", "--dev", home / "dev.csv",
-        "--text", "text", "--label", "target", "--density", 0.3, "--epochs", "1+1", "-o", home / "run",
+        "--text", "text", "--label", "target", "--density", 0.3, "--select-on", "dev",
+        "--epochs", "1+1", "-o", home / "run",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return home

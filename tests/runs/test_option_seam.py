@@ -49,7 +49,8 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         arguments = [
             "deepcuts", "prune", "--model", tmp_path / "model", "--train", tmp_path / "train.csv", "--dev",
             tmp_path / "dev.csv", "--text", "text", "--label", "target", "--strategy", strategy, "--density",
-            0.3, "--epochs", "1+1", "--batch-size", 8, "--learning-rate", 0.01, "-o", tmp_path / "run", *more,
+            0.3, "--select-on", "dev", "--epochs", "1+1",
+            "--batch-size", 8, "--learning-rate", 0.01, "-o", tmp_path / "run", *more,
         ]  # fmt: skip
         monkeypatch.setattr(sys, "argv", list(map(str, arguments)))
         with pytest.raises(SystemExit) as end:

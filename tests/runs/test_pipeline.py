@@ -390,7 +390,7 @@ def test_interrupting_the_command_by_a_signal_says_how_to_go_on(home: Path, tmp_
     command = [
         sys.executable, "-m", "deepcuts", "prune", "--model", made.model, "--train", str(source.train),
         "--dev", str(source.dev), "--text", "text", "--label", "target", "--density", "0.3",
-        "--epochs", "500+1", "-o", str(tmp_path / "run"),
+        "--select-on", "dev", "--epochs", "500+1", "-o", str(tmp_path / "run"),
     ]  # fmt: skip
     process = subprocess.Popen(
         command,

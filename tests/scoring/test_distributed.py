@@ -85,7 +85,7 @@ def test_the_command_runs_on_two_processes_with_the_mask_held(tmp_path: Path) ->
     made = config(tmp_path)
     arguments: list[Any] = [
         "-m", "deepcuts", "prune", "--model", made.model, "--train", made.data.train, "--dev", made.data.dev,
-        "--text", "text", "--label", "target", "--density", "0.3", "--epochs", "2+2",
+        "--text", "text", "--label", "target", "--density", "0.3", "--select-on", "dev", "--epochs", "2+2",
         "--learning-rate", "1e-2", "--batch-size", "4", "--score-batch-size", "4", "-o", tmp_path / "run",
     ]  # fmt: skip
     done = launch([str(argument) for argument in arguments])

@@ -1,15 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from models import tiny
-from runs import job
+from runs import data_config, job
 
 from deepcuts.common.errors import InputError
 from deepcuts.tasks import Split, TaskData
-from deepcuts.tasks.encoding import ScoringBatches, encode
+from deepcuts.tasks.encoding import EncodedSplit, ScoringBatches, encode, hold_out
 from deepcuts.tasks.task import Schedule, Task
 
 PAIR = Task(
@@ -87,3 +88,42 @@ def test_the_digest_follows_the_content(tmp_path: Path) -> None:
     rows = [dict(row) for row in first.rows]
     rows[3]["labels"] = 1 - rows[3]["labels"]
     assert type(first)(rows).digest != first.digest
+
+
+def test_a_tenth_of_the_training_rows_is_held_out_by_the_seed(tmp_path: Path) -> None:
+    task = job(tmp_path, data_config(tmp_path, train=60)).task
+    found = hold_out(task, 3)
+    assert found.held_out is not None
+    assert (len(found.train), len(found.held_out.encoded), len(found.held_out.rows)) == (54, 6, 6)
+    assert found.whole is task
+    together = [*found.train.rows, *found.held_out.encoded.rows]
+    assert sorted(map(str, together)) == sorted(map(str, task.train.rows))
+    assert [row["labels"] for row in found.held_out.encoded.rows] == list(found.held_out.rows.targets)
+    assert found.dev is task.dev
+    again, other = (hold_out(task, seed).held_out for seed in (3, 4))
+    assert again is not None
+    assert other is not None
+    assert again.encoded.digest == found.held_out.encoded.digest != other.encoded.digest
+
+
+def test_of_many_rows_a_thousand_are_held_out(tmp_path: Path) -> None:
+    task = job(tmp_path).task
+    many = TaskData(
+        task.data.task,
+        Split(task.data.train.texts * 500, task.data.train.targets * 500),
+        task.data.dev,
+        "test",
+    )
+    whole = replace(task, data=many, train=EncodedSplit(task.train.rows * 500))
+    found = hold_out(whole, 0)
+    assert found.held_out is not None
+    assert len(found.held_out.rows) == 1000
+    assert len(found.train) == 11_000
+
+
+@pytest.mark.parametrize("count", [9, 14])
+def test_too_few_rows_to_choose_on_are_refused(tmp_path: Path, count: int) -> None:
+    """Of nine none can be held out, of fourteen one, on which no measure means anything."""
+    task = job(tmp_path, data_config(tmp_path, train=count)).task
+    with pytest.raises(InputError, match=rf"select_on: .*of {count} training rows .*--select-on dev"):
+        hold_out(task, 0)

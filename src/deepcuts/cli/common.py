@@ -136,9 +136,19 @@ def print_result(result: Mapping[str, Any], folder: Path) -> None:
         f"(density {kept['density']:.4f}); {kept['parameters_left']:,} of "
         f"{result['model']['parameters']:,} parameters left (compression {kept['compression']:.3f}).\n"
         "Checked after retraining and in the saved files: every cut weight is exactly 0, and exactly the "
-        f"planned number is kept.{''.join(f'{chr(10)}{line}' for line in plateau_lines(result))}"
+        f"planned number is kept.\n{chosen_on(result)}"
+        f"{''.join(f'{chr(10)}{line}' for line in plateau_lines(result))}"
         f"\nResults: {folder}",
     )
+
+
+def chosen_on(result: Mapping[str, Any]) -> str:
+    """A sentence on the rows that epochs were chosen on; results of earlier versions don't say."""
+    task = result["task"]
+    if task.get("select_on") == "held-out":
+        rows = f"{task['held_out_rows']:,} rows held out from train"
+        return f"Epochs were chosen on {rows}; dev was measured once."
+    return "Epochs were chosen on the same dev rows that are measured here."
 
 
 def on_plateau(result: Mapping[str, Any], training: str) -> bool:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from deepcuts.cli.common import print_table, say
 
 if TYPE_CHECKING:
     from deepcuts.runs.job import Job
+
+
+def _chosen_on(task: Any) -> str:
+    held_out = task.held_out
+    if held_out is None:
+        return "the dev rows, which the result is measured on too"
+    return f"{len(held_out.rows):,} rows held out from train; the result is measured on dev"
 
 
 def print_preview(job: Job) -> None:
@@ -48,6 +55,7 @@ def print_preview(job: Job) -> None:
         *(f"  note       {note}" for note in job.notes),
         f"cut          {strategy}, {allocation.scope} scope: {kept:,} weights kept, "
         f"density {kept / prunable:.4f}, compression {job.total / left:.3f}",
+        f"epochs       chosen on {_chosen_on(task)}",
         *(
             f"{previewed[0]:<13}{previewed[1]}"
             for step in job.steps

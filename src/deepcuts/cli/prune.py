@@ -70,11 +70,12 @@ def prune(
     from deepcuts.common.progress import quiet_libraries
     from deepcuts.runs.config import PruneConfig
     from deepcuts.runs.data import take_data
-    from deepcuts.runs.run_folder import check_run_folder
+    from deepcuts.runs.run_folder import check_run_folder, former_settings
 
     say = reporter()
     settings = {name: value for name, value in given.items() if value not in (None, [])}
     settings.update(_epochs(epochs))
+    settings = {**former_settings(output), **settings}
     source, settings = take_data(settings)
     PruneConfig.check_early(settings)
     say.line(f"loading {settings['model']} and {source.task or source.train}")

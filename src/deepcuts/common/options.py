@@ -38,6 +38,7 @@ class Option:
         count: How many values it takes: 1; more, which are a tuple then; or None for any number of them.
         panel: The heading that ``--help`` shows it under; by default that of the choice that declares it.
         title: What tables and figures call it; by default its setting in words, and its symbol.
+        formerly: What was done before it could be set, where that is not its default; ``...`` where it is.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Option:
     count: int | None = 1
     panel: str = ""
     title: str = ""
+    formerly: Any = ...
 
     def __post_init__(self) -> None:
         if not self.setting:

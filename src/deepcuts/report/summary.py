@@ -33,6 +33,8 @@ def summarise(study: Study, replicates: Replicates) -> list[str]:
         f"The dense model reaches a {name} of {number(dense)} on dev, a constant prediction {number(base)}"
         + (": it is no better than a constant, so nothing can be said about cuts." if dense <= base else ".")
     ]
+    if any(cell.found["task"].get("select_on", "dev") == "dev" for cell in study.done):
+        found.append("Epochs were chosen on the dev rows that are measured here, which flatters all runs.")
     found += [_at_density(study, density, replicates) for density in reversed(study.densities)]
     collapsed = {row["strategy"]: row["collapsed"].values() for row in collapse_rows(study)}
     counts = {name: sum(number for number, _ in each) for name, each in collapsed.items()}

@@ -53,10 +53,13 @@ class PruneConfig(BaseModel):
             InputError: A field's value is not allowed.
         """
         asked = {name: value for name, value in given.items() if value is not None}
-        recipe = recipe_named(asked.get("recipe", settings()["recipe"].default))
+        declared = settings()
+        recipe = recipe_named(asked.get("recipe", declared["recipe"].default))
         filled = {**recipe.defaults(asked, task.schedule), **asked}
-        idle = unread(recipe=recipe.name, objective=filled.get("objective", settings()["objective"].default))
-        if unused := sorted(idle & asked.keys()):
+        idle = unread(recipe=recipe.name, objective=filled.get("objective", declared["objective"].default))
+        # A whole configuration names every option; what it has at its default asks for nothing.
+        asking = {name for name in idle & asked.keys() if asked[name] != declared[name].default}
+        if unused := sorted(asking):
             raise InputError(unused[0], asked[unused[0]], _unread_by(recipe.name, filled.get("objective")))
         for name in SCHEDULED:
             if name not in idle:

@@ -34,13 +34,15 @@ from deepcuts.runs.steps.workpiece import Tracking
 from deepcuts.scoring.compiled import check_compilable
 from deepcuts.scoring.strategy import ScoreRequest, Strategy
 from deepcuts.tasks import TaskData, measure
-from deepcuts.tasks.encoding import EncodedTask, ScoringBatches, encode
+from deepcuts.tasks.encoding import EncodedTask, ScoringBatches, encode, hold_out
 from deepcuts.training.evaluation import predict
 from deepcuts.training.plan import TrainingPlan
 from deepcuts.training.trainer import Training, train
 
 #: The fields of a configuration that decide what `prepare` loads.
-LOADED = frozenset({"model", "data", "seed", "prunable", "max_length", "head", "trust_remote_code"})
+LOADED = frozenset(
+    {"model", "data", "seed", "prunable", "max_length", "head", "trust_remote_code", "select_on"}
+)
 
 # What a model's configuration holds that changes no number, or that its tensors say already.
 _SILENT = frozenset({"transformers_version", "_name_or_path", "architectures", "dtype", "torch_dtype"})
@@ -159,10 +161,12 @@ class Job:
     @property
     def lessons(self) -> dict[str, Any]:
         """Digests of the rows, and the measure by which the best epoch is chosen."""
+        held_out = self.task.held_out
         return {
             "train": self.task.train.digest,
             "dev": self.task.dev.digest,
             "primary": self.task.data.task.primary,
+            **({"held_out": held_out.encoded.digest} if held_out else {}),
         }
 
     @property
@@ -242,7 +246,8 @@ def prepare(
         config: The configuration.
         data: The task that it names, loaded.
         reporter: Where progress is shown, by the first process only.
-        task: The task as another job of the same model and length has tokenised it, to save doing it again.
+        task: The task as another job of the same model and length has tokenised it, to save doing it again;
+            no row is held out.
 
     Raises:
         ModelError: The model can't be loaded.
@@ -264,6 +269,8 @@ def prepare(
     budget = config.budget(total, free)
     budget.kept_in_all(free)
     task = task or encode(data, tokenizer, model, config.max_length)
+    if config.select_on == "held-out":
+        task = hold_out(task, config.seed)
     start = snapshot(model)
     if torch.cuda.is_available():
         model.to(torch.device("cuda", processes.rank % torch.cuda.device_count()))

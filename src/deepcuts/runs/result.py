@@ -29,12 +29,19 @@ def result_of(job: Job, run: Run) -> dict[str, Any]:
             for name, trained in run.trained.items()
         },
         **_restarts(run),
+        "last_epoch": {name: trained.last_epoch or trained.measures for name, trained in run.trained.items()},
         "seconds": {
             **run.seconds,
             **({"score_shared_by": run.scored[-1].shared_by} if run.scored else {}),
         },
         "environments": _environments(run),
     }
+
+
+def _chosen(job: Job) -> dict[str, Any]:
+    """On which rows epochs were chosen; all measures are dev's."""
+    held_out = job.task.held_out
+    return {"select_on": job.config.select_on, "held_out_rows": len(held_out.rows) if held_out else 0}
 
 
 def _restarts(run: Run) -> dict[str, Any]:
@@ -92,6 +99,7 @@ def _describe(job: Job, run: Run) -> dict[str, Any]:
             "digest": data.digest,
             "train_rows": len(data.train),
             "dev_rows": len(data.dev),
+            **_chosen(job),
             "truncated_rows": job.task.truncated,
             "max_length": job.task.length,
             "described": {word.strip(): line for word, line in data.described},

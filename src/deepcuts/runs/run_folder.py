@@ -17,6 +17,7 @@ from deepcuts.common.processes import Processes
 
 if TYPE_CHECKING:
     from deepcuts.runs.config import PruneConfig
+from deepcuts.runs.settings import former, with_former
 
 CONFIG = "config.json"
 ENVIRONMENT = "environment.json"
@@ -107,6 +108,15 @@ def saved_config(folder: Path) -> dict[str, Any] | None:
     return _saved(folder) if (folder / RESULT).is_file() else None
 
 
+def former_settings(folder: Path) -> dict[str, Any]:
+    """What a run in a folder is asked for again by, where its version knew of no other way."""
+    try:
+        saved = read_json(folder / CONFIG)
+    except (OSError, ValueError):
+        return {}
+    return former(saved) if isinstance(saved, dict) and "strategy" in saved else {}
+
+
 def mask_file(path: Path) -> Path:
     """The mask file that a run folder holds, or the path itself if it is a file.
 
@@ -142,4 +152,4 @@ def _saved(folder: Path) -> dict[str, Any] | None:
         return None
     # A saved model has a config.json as well.
     is_run = isinstance(saved, dict) and {"strategy", "rewind", "data"} <= saved.keys()
-    return saved if is_run else None
+    return with_former(saved) if is_run else None

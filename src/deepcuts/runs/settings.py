@@ -6,7 +6,7 @@ all derived from what stands here.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -59,6 +59,15 @@ _CUT = (
     ),
     Option("recipe", str, "paper", "The order of steps: {recipes}."),
 )
+_CHOSEN = Option(
+    "select_on",
+    str,
+    "held-out",
+    "Rows that epochs are chosen on: held-out, a tenth of train (1,000 at most), or dev, as in the paper.",
+    choices=("held-out", "dev"),
+    title="epochs chosen on",
+    formerly="dev",
+)
 LENGTH = Option("max_length", int, 128, "Tokens of a row at most.", at_least=8)
 _ROWS = Option("score_batch_size", int, 16, "Rows a batch.", at_least=1, title="rows a batch while scoring")
 
@@ -74,7 +83,7 @@ def panels() -> dict[str, tuple[Option, ...]]:
         (CUT, (*_cut(), *allocation_options())),
         (DATA, (LENGTH,)),
         *((TRAINING, recipe.options) for recipe in recipes().values()),
-        (TRAINING, (*training_options(), *objective_options())),
+        (TRAINING, (*training_options(), _CHOSEN, *objective_options())),
         (SCORING, (*scoring_options(), _ROWS)),
     ]
     known: dict[str, Option] = {}
@@ -91,6 +100,20 @@ def panels() -> dict[str, tuple[Option, ...]]:
 def settings() -> dict[str, Option]:
     """The same by their names in a configuration."""
     return {option.setting: option for options in panels().values() for option in options}
+
+
+def with_former(saved: Mapping[str, Any]) -> dict[str, Any]:
+    """A saved configuration with what was done then for each option that it is too old to have."""
+    return {**former(saved), **saved}
+
+
+def former(saved: Mapping[str, Any]) -> dict[str, Any]:
+    """What was done then for each option that a saved configuration is too old to have."""
+    return {
+        name: option.formerly
+        for name, option in settings().items()
+        if option.formerly is not ... and name not in saved
+    }
 
 
 def training_options() -> tuple[Option, ...]:

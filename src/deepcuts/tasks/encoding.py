@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,10 +15,14 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from deepcuts.common.errors import DataError, InputError
+from deepcuts.common.seeds import derive_seed
 from deepcuts.tasks.kinds.kind import TaskKind, kind_of
-from deepcuts.tasks.task import TaskData
+from deepcuts.tasks.task import Split, TaskData
 
 Row = Mapping[str, Any]
+
+#: Rows that are held out at most to choose epochs on.
+MOST_HELD_OUT = 1000
 
 
 class EncodedSplit(Dataset[Row]):
@@ -48,18 +52,33 @@ class EncodedSplit(Dataset[Row]):
 
 
 @dataclass(frozen=True)
+class HeldOut:
+    """Training rows that are not learned from, but used to choose by.
+
+    Attributes:
+        rows: With their texts.
+        encoded: As tokens.
+    """
+
+    rows: Split
+    encoded: EncodedSplit
+
+
+@dataclass(frozen=True)
 class EncodedTask:
     """A task's two splits as tokens, tokenised once.
 
     Attributes:
         data: The task and its texts.
-        train: Tokenised training rows.
+        train: Tokenised training rows, without those that are held out.
         dev: Tokenised dev rows.
         tokenizer: What they were tokenised by; it pads batches too.
         truncated: Number of rows, of both splits, that were cut to the greatest length.
         length: That length, in tokens.
         order: For each class of the task the output of the model that means it; None where they are in order.
         notes: What was guessed or found, a sentence each.
+        held_out: Rows that epochs are chosen on; None where that is done on dev.
+        whole: The task before any row was held out; None where that is itself.
     """
 
     data: TaskData
@@ -70,6 +89,13 @@ class EncodedTask:
     length: int | None = None
     order: tuple[int, ...] | None = None
     notes: tuple[str, ...] = ()
+    held_out: HeldOut | None = None
+    whole: EncodedTask | None = None
+
+    @property
+    def chosen_on(self) -> HeldOut:
+        """The rows that epochs are chosen on."""
+        return self.held_out or HeldOut(self.data.dev, self.dev)
 
     @property
     def kind(self) -> TaskKind:
@@ -135,6 +161,39 @@ def _unknown_words(rows: Sequence[Row], tokenizer: Any) -> list[str]:
             f"{tokenizer.unk_token}; it is not the tokenizer of this model, or not one for these texts"
         )
     return [f"{share:.1%} of the tokens are unknown to the tokenizer"] if share > 0.01 else []
+
+
+def hold_out(task: EncodedTask, seed: int) -> EncodedTask:
+    """Take a tenth of the training rows, `MOST_HELD_OUT` at most, to choose epochs on.
+
+    Args:
+        task: The tokenised task, with all of its rows.
+        seed: Which rows are taken depends on it.
+
+    Raises:
+        InputError: There are too few rows to hold any out, or nothing can be measured on them.
+    """
+    count = len(task.train)
+    generator = torch.Generator().manual_seed(derive_seed(seed, "held out"))
+    taken = sorted(torch.randperm(count, generator=generator)[: min(MOST_HELD_OUT, count // 10)].tolist())
+    split = task.data.train
+    rows = Split(tuple(split.texts[i] for i in taken), tuple(split.targets[i] for i in taken))
+    # A measure needs rows that differ, as it does on dev.
+    fault = task.kind.dev_fault(task.data.task, rows.targets) if taken else "no row is left to hold out"
+    if fault:
+        raise InputError(
+            "select_on",
+            "held-out",
+            f"of {count:,} training rows {len(taken):,} would be held out to choose epochs on, and {fault}; "
+            "give more training rows, or --select-on dev, to choose epochs on the rows that are measured",
+        )
+    own = set(taken)
+    return replace(
+        task,
+        train=EncodedSplit([row for i, row in enumerate(task.train.rows) if i not in own]),
+        held_out=HeldOut(rows, EncodedSplit([task.train.rows[i] for i in taken])),
+        whole=task,
+    )
 
 
 @dataclass(frozen=True)

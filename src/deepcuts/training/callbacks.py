@@ -33,7 +33,13 @@ class ProgressCallback(TrainerCallback):
     """Advances the bar, and says one line an epoch."""
 
     def __init__(
-        self, label: str, primary: str, epochs: int, reporter: Reporter, advance: Callable[[], None]
+        self,
+        label: str,
+        primary: str,
+        epochs: int,
+        reporter: Reporter,
+        advance: Callable[[], None],
+        rows: str = "dev",
     ):
         self._label = label
         self._primary = primary
@@ -42,6 +48,7 @@ class ProgressCallback(TrainerCallback):
         self._advance = advance
         self._loss = float("nan")
         self._since = time.monotonic()
+        self._rows = rows
 
     def on_step_end(self, *args: Any, **kwargs: Any) -> None:
         """The bar moves on."""
@@ -58,7 +65,7 @@ class ProgressCallback(TrainerCallback):
         seconds, self._since = time.monotonic() - self._since, time.monotonic()
         self._reporter.line(
             f"{self._label}: epoch {state.epoch:.0f}/{self._epochs}  loss {self._loss:.4f}  "
-            f"dev {self._primary} {metrics[f'eval_{self._primary}']:.4f}  {seconds:.0f} s"
+            f"{self._rows} {self._primary} {metrics[f'eval_{self._primary}']:.4f}  {seconds:.0f} s"
         )
         if metrics[f"eval_{CONSTANT}"] and state.max_steps / 2 <= state.global_step < state.max_steps:
             self._reporter.line(
@@ -74,9 +81,12 @@ def callbacks_for(
     primary: str,
     reporter: Reporter,
     advance: Callable[[], None],
+    rows: str,
 ) -> list[TrainerCallback]:
     """The callbacks of one training; `held` is None where no weight is cut, see `train` for the rest."""
-    callbacks: list[TrainerCallback] = [ProgressCallback(label, primary, plan.epochs, reporter, advance)]
+    callbacks: list[TrainerCallback] = [
+        ProgressCallback(label, primary, plan.epochs, reporter, advance, rows)
+    ]
     if held is not None:
         callbacks.append(MaskCallback(held))
     if plan.patience is not None:

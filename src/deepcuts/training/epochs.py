@@ -13,9 +13,9 @@ CONSTANT = "constant"  # beside the measures in the Trainer's log, which outlive
 
 
 def measured_by(task: EncodedTask) -> Callable[[Any], dict[str, float]]:
-    """What the Trainer measures on dev: the task's measures, and whether the model is as good as constant."""
+    """What the Trainer measures to choose by: the measures, and whether the model is as good as constant."""
     asked = task.data.task
-    constant = baseline(asked, task.data.train, task.data.dev)
+    constant = baseline(asked, task.data.train, task.chosen_on.rows)
 
     def metrics(found: Any) -> dict[str, float]:
         said, targets = found.predictions, found.label_ids

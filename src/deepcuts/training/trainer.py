@@ -13,18 +13,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from safetensors.torch import load_model
+from torch import Tensor, nn
 from transformers import PrinterCallback, ProgressCallback
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
+from transformers.utils import SAFE_WEIGHTS_NAME
 
 from deepcuts.common.errors import InputError
 from deepcuts.common.progress import Reporter
 from deepcuts.masks.holding import HeldMasks
 from deepcuts.masks.masks import Masks
+from deepcuts.masks.rewinding import rewind, snapshot
 from deepcuts.tasks.encoding import EncodedTask
 from deepcuts.training.arguments import training_arguments
 from deepcuts.training.callbacks import callbacks_for
 from deepcuts.training.epochs import epochs_of, measured_by
+from deepcuts.training.evaluation import predict
 from deepcuts.training.loop import Loop, teaching
 from deepcuts.training.objectives import Objective, find_objective
 from deepcuts.training.plan import TrainingPlan
@@ -39,11 +43,13 @@ class Training:
             last entry), the dev ``measures``, and whether the model was as good as ``constant`` there.
         best_epoch: The epoch whose weights the model has; None where there was no epoch.
         seconds: Wall time of this process's share of it: after an interruption, of the last try alone.
+        last: What the model of the last epoch says of the dev rows; None where that is the best one.
     """
 
     epochs: list[dict[str, Any]]
     best_epoch: int | None
     seconds: float
+    last: Tensor | None = None
 
 
 def train(
@@ -61,13 +67,13 @@ def train(
     report_to: tuple[str, ...] = (),
     logs: Path | None = None,
 ) -> Training:
-    """Train a model with a fresh optimizer, and leave it with the weights of its best epoch on dev.
+    """Train a model with a fresh optimizer, and leave it with the weights of its best epoch.
 
     A checkpoint is written after every epoch; where `folder` holds one, the training goes on from it.
 
     Args:
         model: Trained in place.
-        task: The tokenised task; its primary measure on dev decides which epoch is best.
+        task: The tokenised task; its primary measure on the rows to choose on decides which epoch is best.
         plan: How.
         folder: Where checkpoints go.
         masks: Held at exactly 0 from before the first step on.
@@ -115,10 +121,12 @@ def train(
             model=model,
             args=training_arguments(plan, folder, f"eval_{primary}", report_to),
             train_dataset=task.train,
-            eval_dataset=task.dev,
+            eval_dataset=task.chosen_on.encoded,
             data_collator=task.collate,
             compute_metrics=measured_by(task),
-            callbacks=callbacks_for(held, plan, label, primary, reporter, advance),
+            callbacks=callbacks_for(
+                held, plan, label, primary, reporter, advance, "held-out" if task.held_out else "dev"
+            ),
         )
         trainer.remove_callback(PrinterCallback)
         trainer.remove_callback(ProgressCallback)
@@ -130,7 +138,21 @@ def train(
     # As the Trainer decides it: a later epoch must be better, not equal.
     best = max(epochs, key=lambda entry: entry["measures"][primary])["epoch"]
     model.zero_grad(set_to_none=True)
-    return Training(epochs, int(best), time.monotonic() - started)
+    last = _last(model, task, folder, epochs[-1]["step"]) if best != epochs[-1]["epoch"] else None
+    return Training(epochs, int(best), time.monotonic() - started, last)
+
+
+def _last(model: nn.Module, task: EncodedTask, folder: Path, step: int) -> Tensor | None:
+    """What the model of the last epoch says of the dev rows; None where its checkpoint is gone."""
+    path = folder / f"{PREFIX_CHECKPOINT_DIR}-{step}" / SAFE_WEIGHTS_NAME
+    if not path.is_file():
+        return None
+    best = snapshot(model)
+    try:
+        load_model(model, path, strict=False)  # a tied parameter is stored once
+        return predict(model, task)
+    finally:
+        rewind(model, best)
 
 
 def last_complete_checkpoint(folder: Path) -> Path | None:

@@ -101,7 +101,7 @@ def test_the_command_takes_a_plugins_allocation_and_its_option(
     made = config(tmp_path)
     given = ["--strategy", "AtLeastMagWeight"] if by == "strategy" else ["--strategy", "LayerMagWeight"]
     given += ["--scope", "at-least", "--least", least] if by == "scope" else []
-    given += ["--model", made.model, "--density", 0.05, "--epochs", "1+1"]
+    given += ["--model", made.model, "--density", 0.05, "--select-on", "dev", "--epochs", "1+1"]
     given += ["--train", made.data.train, "--dev", made.data.dev, "--text", "text", "--label", "target"]
     command = ["--plugin", AT_LEAST, "prune", *given, "-o", tmp_path / "run"]
     assert run(monkeypatch, *command, "--dry-run") == 0

@@ -46,7 +46,8 @@ def test_retraining_learns_from_the_dense_model(tmp_path: Path, monkeypatch: pyt
         arguments = [
             "deepcuts", "--plugin", PLUGIN, "prune", "--model", tmp_path / "model", "--train",
             tmp_path / "train.csv", "--dev", tmp_path / "dev.csv", "--text", "text", "--label", "target",
-            "--strategy", "LayerMagWeight", "--density", 0.3, "--epochs", "1+1", "--batch-size", 8,
+            "--strategy", "LayerMagWeight", "--density", 0.3, "--select-on", "dev", "--epochs", "1+1",
+            "--batch-size", 8,
             "--learning-rate", 0.01, "-o", tmp_path / output, "--shared", tmp_path / "shared", *more,
         ]  # fmt: skip
         monkeypatch.setattr(sys, "argv", list(map(str, arguments)))

@@ -48,7 +48,8 @@ def prune(home: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
         arguments = [
             "deepcuts", "--plugin", PLUGIN, "prune", "--model", home / "model", "--train", home / "train.csv",
             "--dev", home / "dev.csv", "--text", "text", "--label", "target", "--strategy", "LayerMagGrad",
-            "--density", DENSITY, "--epochs", "1+1", "--batch-size", 8, "--learning-rate", 0.01,
+            "--density", DENSITY, "--select-on", "dev", "--epochs", "1+1",
+            "--batch-size", 8, "--learning-rate", 0.01,
             "--score-batch-size", 4, "--recipe", "two-rounds", "-o", output, *more,
         ]  # fmt: skip
         monkeypatch.setattr(sys, "argv", list(map(str, arguments)))

@@ -115,7 +115,7 @@ def test_without_retraining_only_biases_and_normalisations_move(home: Path, tmp_
         ({"recipe": "none"}, "retrain_epochs"),
         ({"recipe": "none", "retrain_epochs": None, "rewind": "finetuned"}, "rewind"),
         ({"recipe": "paper", "rounds": 3}, "rounds"),
-        ({"recipe": "gradual", "retrain_epochs": 8, "rewind": "pretrained"}, "rewind"),
+        ({"recipe": "gradual", "retrain_epochs": 8, "rewind": "finetuned"}, "rewind"),
         ({"distill_share": 0.3}, "distill_share"),
         ({"objective": "distill", "repair_batches": 3}, "repair_batches"),
     ],
@@ -125,8 +125,17 @@ def test_what_is_not_read_is_refused(home: Path, given: Mapping[str, Any], named
         config(home, **{"strategy": "LayerMagGrad", **given})
 
 
+def test_best_fills_in_what_is_not_given_and_takes_longer_for_less(home: Path) -> None:
+    open_to = {"strategy": None, "retrain_epochs": None}
+    made = config(home, recipe="best", density=0.04, **open_to)
+    assert (made.objective, made.rewind, made.decay, made.warmup) == ("distill", "finetuned", "linear", 0.1)
+    assert made.retrain_epochs == 2 * config(home, recipe="best", density=0.3, **open_to).retrain_epochs
+    given = config(home, recipe="best", strategy="GlobalMagWeight", rewind="pretrained", warmup=0.0)
+    assert (given.strategy, given.rewind, given.warmup) == ("GlobalMagWeight", "pretrained", 0.0)
+
+
 def test_every_recipe_says_in_few_words_what_it_does() -> None:
-    assert {"paper", "rounds", "distill", "gradual", "none"} <= recipes().keys()
+    assert {"paper", "rounds", "distill", "gradual", "none", "best"} <= recipes().keys()
     assert all(0 < len(one.help) < 90 for one in recipes().values())
 
 

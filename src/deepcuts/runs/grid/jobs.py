@@ -44,10 +44,10 @@ class Jobs:
         key = loaded_key(config)
         if self._last is None or self._last[0] != key:
             self._last = None  # first, so that two models are never held at once
-            shared = _text(config, LOADED - {"seed", "prunable"})
+            shared = _text(config, LOADED - {"seed", "prunable", "select_on"})
             data = self._load(config.data)
             job = prepare(config, data, self._reporter, self._encoded.get(shared))
-            self._encoded[shared] = job.task
+            self._encoded[shared] = job.task.whole or job.task
             self._last = key, job
         return self._last[1].with_config(config)
 

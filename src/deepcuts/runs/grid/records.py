@@ -12,6 +12,7 @@ from deepcuts.common.errors import InputError
 from deepcuts.common.files import read_json, write_json
 from deepcuts.common.store import stage_folder
 from deepcuts.runs import run_folder
+from deepcuts.runs.settings import former, with_former
 
 #: What the store calls the stage that is one cell.
 CELL: Final = "cell"
@@ -67,6 +68,18 @@ def grid_names(store: Path) -> list[str]:
     return sorted(path.stem for path in (store / _GRIDS).glob("*.json"))
 
 
+def former_settings(store: Path) -> dict[str, Any]:
+    """What the cells of a store were made with where its version knew of no other way; see `settings.former`.
+
+    A store that was begun so goes on so, unless a grid's file says otherwise.
+    """
+    found: dict[str, Any] = {}
+    for name in grid_names(store):
+        for cell in read_json(store / _GRIDS / f"{name}.json")["cells"]:
+            found.update(former(cell["config"]))
+    return found
+
+
 def read_cells(store: Path, grid: str | None = None) -> list[CellRecord]:
     """The cells of one grid, in the order of its file; or every cell in the store, and every run.
 
@@ -86,12 +99,11 @@ def read_cells(store: Path, grid: str | None = None) -> list[CellRecord]:
     planned: dict[str, Mapping[str, Any]] = {}
     for name in names if grid is None else [grid]:
         for cell in read_json(store / _GRIDS / f"{name}.json")["cells"]:
-            planned.setdefault(cell["key"], cell["config"])
+            planned.setdefault(cell["key"], with_former(cell["config"]))
     if grid is None:
         for path in sorted(store.glob(f"{CELL}-*/{run_folder.RESULT}")):
-            planned.setdefault(
-                path.parent.name.removeprefix(f"{CELL}-"), read_json(path.parent / run_folder.CONFIG)
-            )
+            config = with_former(read_json(path.parent / run_folder.CONFIG))
+            planned.setdefault(path.parent.name.removeprefix(f"{CELL}-"), config)
     cells = [read_cell(store, key, config) for key, config in planned.items()]
     if grid is None:
         cells += _runs(store)

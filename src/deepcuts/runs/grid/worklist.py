@@ -10,7 +10,7 @@ from deepcuts.common.store import Identity, stage_key
 from deepcuts.runs.config import PruneConfig
 from deepcuts.runs.grid.file import Grid
 from deepcuts.runs.grid.jobs import Jobs, loaded_key
-from deepcuts.runs.grid.records import CELL, CellRecord, read_cell
+from deepcuts.runs.grid.records import CELL, CellRecord, former_settings, read_cell
 from deepcuts.runs.job import Job
 from deepcuts.runs.sharing import Part, group, shared_parts, work_of
 from deepcuts.runs.steps import Work, key_at_end
@@ -80,7 +80,8 @@ def make_worklist(grid: Grid, store: Path, jobs: Jobs, *, failed: bool = False) 
     Raises:
         DeepcutsError: A cell can't be run; the message says what is wrong with it.
     """
-    cells = _cells([jobs.config(settings) for settings in grid.cells], store, jobs)
+    begun = former_settings(store)
+    cells = _cells([jobs.config({**begun, **settings}) for settings in grid.cells], store, jobs)
     wanted = "failed" if failed else "missing"
     to_do = [cell for cell in cells if read_cell(store, cell.key, {}).status == wanted]
     shared = _shared_units(to_do, store)

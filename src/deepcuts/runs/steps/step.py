@@ -40,6 +40,7 @@ class Trained:
         plateau: Where it ended no better than a constant, or was so after half of its steps.
         ways: What to try against that.
         restarted: How often it was begun again after ending on one.
+        last_epoch: What the model of its last epoch reaches on dev; None where that is the best one.
     """
 
     key: str
@@ -52,6 +53,7 @@ class Trained:
     plateau: Plateau | None = None
     ways: tuple[str, ...] = ()
     restarted: int = 0
+    last_epoch: dict[str, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -147,6 +147,7 @@ class Train(SharedStep):
             "seconds": seconds,
             "measures": measures,
             **({"restarted": restart} if self.restarts else {}),
+            **({} if training.last is None else {"last_epoch": piece.measure(training.last)}),
         }
         if piece.processes.is_first:
             piece.save_predictions(stage.folder / _PREDICTIONS, {_DEV: predictions})

@@ -68,6 +68,10 @@ class Training(Protocol):
     def seconds(self) -> float:
         """Wall time."""
 
+    @property
+    def last(self) -> Tensor | None:
+        """What the model of the last epoch says of the dev rows; None where that is the best one."""
+
 
 class Workpiece(Protocol):
     """A model, and ways to train, score and measure it; steps know nothing else.
