@@ -34,6 +34,13 @@ def grid(
     keep_models: Annotated[
         bool, typer.Option("--keep-models", help="Save the pruned model of every cell.")
     ] = False,
+    collect: Annotated[
+        Path | None,
+        typer.Option(
+            help="File of results without weights: cells that it holds are done; those done here are added.",
+            show_default=False,
+        ),
+    ] = None,
     jobs: Annotated[
         int, typer.Option(help="Processes on this machine, sharing its cores.", rich_help_panel=_WHERE)
     ] = 1,
@@ -71,12 +78,18 @@ def grid(
     found = read_grid(file, data=data, model=model)
     quiet_libraries()
     from deepcuts.common.progress import Reporter
+    from deepcuts.runs.grid.collected import bring, read_collected
+    from deepcuts.runs.grid.collected import collect as gathered
     from deepcuts.runs.grid.jobs import Jobs
     from deepcuts.runs.grid.schedule import run_worklist
     from deepcuts.runs.grid.worklist import make_worklist
 
+    if collect is not None and collect.exists():
+        read_collected(collect)  # before any work
     folder = store if store is not None else Path("runs") / found.name
     console = console_of(stderr=True)
+    if collect is not None and collect.exists() and not dry_run:
+        say(f"{bring(collect, folder)} cells are done by {collect}", err=True)
     loaded = Jobs(Reporter(console, bars=False) if jobs == 1 and executor == "local" else None)
     worklist = make_worklist(found, folder, loaded, failed=retry_failed)
     print_work(worklist)
@@ -84,8 +97,12 @@ def grid(
         print_cells(worklist)
         return
     runner = _executor(executor, folder, loaded, jobs, threads, address, gpus, keep_models)
-    with Watcher(worklist, console) as watcher:
-        run_worklist(worklist, runner, watcher)
+    try:
+        with Watcher(worklist, console) as watcher:
+            run_worklist(worklist, runner, watcher)
+    finally:  # after an interruption too
+        if collect is not None:
+            gathered(worklist.records(), collect)
     print_cells(worklist)
     failed = [record for record in worklist.records() if record.status == "failed"]
     for record in failed:
