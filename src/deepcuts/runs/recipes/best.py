@@ -1,4 +1,4 @@
-"""What this project recommends for the best small model; the runs behind it are in docs/results/recipes.md.
+"""What this project recommends for the best small model; which of its parts matters is not measured yet.
 
 The gradient's scores divide the budget themselves, above a floor for every tensor; retraining goes on from
 the fine-tuned values, learns from the fine-tuned model, warms up, and takes the longer the less is kept.
