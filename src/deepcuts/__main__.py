@@ -1,7 +1,17 @@
-"""``python -m deepcuts`` is the command ``deepcuts``."""
+"""``python -m deepcuts`` is the command ``deepcuts``: signals are looked after before imports."""
 
 from __future__ import annotations
 
-from deepcuts.cli import main
 
-main()
+def main() -> None:
+    """Run the command."""
+    from deepcuts.common import interruption
+
+    interruption.install()
+    from deepcuts.cli import main as run
+
+    run()
+
+
+if __name__ == "__main__":
+    main()

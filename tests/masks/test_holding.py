@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from accelerate import Accelerator
 from models import tiny, tiny_batches
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -363,3 +364,16 @@ def test_masks_are_not_changed_by_training(bert: PreTrainedModel, batches: list[
         bert(**batches[0]).loss.backward()
         optimizer.step()
     assert all(torch.equal(masks[name], copy) for name, copy in copies.items())
+
+
+def test_masks_are_held_through_an_optimizer_that_accelerate_prepared() -> None:
+    accelerator = Accelerator(cpu=True)
+    layer = nn.Linear(4, 3)
+    masks = Masks({"weight": torch.rand(3, 4) < 0.5})
+    model, optimizer = accelerator.prepare(layer, torch.optim.AdamW(layer.parameters(), lr=0.1))
+    with masked(layer, masks, optimizer):
+        for _ in range(3):
+            accelerator.backward(model(torch.ones(2, 4)).square().sum())
+            optimizer.step()
+            assert layer.weight[~masks["weight"]].eq(0).all()
+            assert layer.weight[masks["weight"]].ne(0).all()

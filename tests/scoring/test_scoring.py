@@ -4,7 +4,7 @@ import json
 import random
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -911,3 +911,32 @@ def test_a_weight_that_two_layers_share_is_scored_by_the_outputs_of_both() -> No
     torch.testing.assert_close(found["0.weight"], (model[0].weight * gradient * mean).abs().detach())
     (of_bias,) = torch.autograd.grad(model(x).square().sum(), [model[2].bias])
     torch.testing.assert_close(found["2.bias"], (model[2].bias * of_bias * second.mean(0)).abs().detach())
+
+
+class Pair(NamedTuple):
+    tokens: Tensor
+    rest: dict[str, Tensor]
+
+
+@pytest.mark.parametrize("form", [tuple, list, Pair], ids=["tuple", "list", "named tuple"])
+def test_batches_may_be_tuples_with_a_loss_function_of_ones_own(
+    bert: PreTrainedModel, batches: Batches, form: Any
+) -> None:
+    def loss(model: nn.Module, batch: Any) -> Tensor:
+        assert isinstance(batch, form)
+        tokens, rest = batch
+        found: Tensor = model(input_ids=tokens, **rest).loss
+        return found
+
+    made = [(one["input_ids"], {name: one[name] for name in ("attention_mask", "labels")}) for one in batches]
+    made = [form(*one) if form is Pair else form(one) for one in made]
+    for name in ("LayerMagGrad", "LayerSmoothGrad", "LayerFisher"):
+        expected = score(bert, batches, [name])[name]
+        found = score(bert, made, [name], loss_fn=loss)[name]
+        assert found.examples == expected.examples == 12
+        assert all(torch.equal(found[key], expected[key]) for key in expected)
+
+
+def test_a_tuple_without_a_loss_function_is_refused(bert: PreTrainedModel, batches: Batches) -> None:
+    with pytest.raises(ScoringError, match="a batch is a tuple, which the model can't be called with"):
+        score(bert, [tuple(batches[0].values())], ["LayerGradCAM"])

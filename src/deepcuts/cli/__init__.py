@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -24,7 +26,8 @@ from deepcuts.cli import (
     strategies,
 )
 from deepcuts.cli.command import Command, check_text
-from deepcuts.common.errors import DeepcutsError
+from deepcuts.common import interruption
+from deepcuts.common.errors import DeepcutsError, refusal
 from deepcuts.common.shown import printable
 
 
@@ -91,8 +94,6 @@ app = typer.Typer(
 for _name, _module in _SUBCOMMANDS.items():
     app.command(_name)(_listed(getattr(_module, _name)))
 
-_INTERRUPTED = 130
-
 
 def _add_plugins(modules: list[str]) -> list[str]:
     """Load them while the command line is read: a subcommand's options may be theirs."""
@@ -125,15 +126,26 @@ def _before(
 
 def main() -> None:
     """Run the command; what goes wrong on purpose is one message on standard error, not a traceback."""
+    interruption.begin()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a terminal that lacks a character shows its number
             stream.reconfigure(errors="backslashreplace")
     try:
-        app()
-    except DeepcutsError as error:
-        typer.echo(printable(f"deepcuts: {error}"), err=True)
-        sys.exit(error.exit_status)
-    except SystemExit as end:
-        if end.code == _INTERRUPTED:  # typer has turned the KeyboardInterrupt into this
-            typer.echo("deepcuts: interrupted; the same command goes on where it stopped", err=True)
-        raise
+        try:
+            app()
+        finally:
+            sys.stdout.flush()  # or the interpreter's own end would find out that it can't be written
+    except BaseException as error:
+        if status := interruption.received():  # whatever it was turned into on its way, by libraries too
+            interruption.end(status)
+        if isinstance(error, SystemExit):
+            if error.code == interruption.INTERRUPTED:  # typer has turned the KeyboardInterrupt into this
+                interruption.end(interruption.INTERRUPTED)
+            raise
+        said = error if isinstance(error, DeepcutsError) else refusal(error)
+        if said is None:
+            raise
+        typer.echo(printable(f"deepcuts: {said}"), err=True)
+        if said is not error:
+            sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 what the old one holds is lost
+        sys.exit(said.exit_status)

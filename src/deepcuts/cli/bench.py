@@ -56,8 +56,12 @@ def bench(
     from deepcuts.deploy.bench.shape import Shape, check_turns
     from deepcuts.deploy.bench.ways import check_names
 
-    if output is not None and output.exists():
-        raise InputError("output", str(output), "it exists already; name another, or remove it")
+    if output is not None:
+        from deepcuts.common.files import check_output
+
+        check_output(output)
+        if output.exists():
+            raise InputError("output", str(output), "it exists already; name another, or remove it")
     shapes = [Shape.parse(one) for one in shape or ()]
     check_turns(turns)
     check_names(only or ())

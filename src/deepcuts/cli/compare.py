@@ -36,6 +36,7 @@ def compare(
     """
     from deepcuts.cli.common import say
     from deepcuts.common.errors import InputError
+    from deepcuts.common.files import check_output
     from deepcuts.masks.bits import MaskBits
     from deepcuts.report.analysis import density_table, overlap_table, shared_table
     from deepcuts.runs.run_folder import mask_file
@@ -46,6 +47,8 @@ def compare(
         raise InputError("by", by, f"it must be one of {', '.join(_LEVELS[1:])}")
     if as_format not in ("csv", "parquet"):
         raise InputError("format", as_format, "it must be csv or parquet")
+    if output is not None:
+        check_output(output)
     labels = _labels(paths)
     if by == "head" and heads is None:
         heads = _heads(paths)

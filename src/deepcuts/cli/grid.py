@@ -64,6 +64,7 @@ def grid(
     """
     from deepcuts.cli.common import say
     from deepcuts.cli.grid_table import Watcher, print_cells, print_work
+    from deepcuts.common.files import check_output
     from deepcuts.common.progress import console as console_of
     from deepcuts.common.progress import quiet_libraries
     from deepcuts.runs.grid.file import read_grid
@@ -87,6 +88,7 @@ def grid(
     if collect is not None and collect.exists():
         read_collected(collect)  # before any work
     folder = store if store is not None else Path("runs") / found.name
+    check_output(folder, "store")
     console = console_of(stderr=True)
     if collect is not None and collect.exists() and not dry_run:
         say(f"{bring(collect, folder)} cells are done by {collect}", err=True)

@@ -67,6 +67,7 @@ def prune(
     """
     from deepcuts.cli.common import print_result, reporter
     from deepcuts.cli.preview import print_preview
+    from deepcuts.common.files import check_output
     from deepcuts.common.progress import quiet_libraries
     from deepcuts.runs.config import PruneConfig
     from deepcuts.runs.data import take_data
@@ -78,10 +79,16 @@ def prune(
     settings = {**former_settings(output), **settings}
     source, settings = take_data(settings)
     PruneConfig.check_early(settings)
+    if report_to:
+        from deepcuts.training.arguments import check_report_to
+
+        check_report_to(report_to)
     say.line(f"loading {settings['model']} and {source.task or source.train}")
     task_data = source.load()
     config = PruneConfig.make(task_data.task, **settings, data=source)
     check_run_folder(output, config, overwrite)
+    if shared is not None:
+        check_output(shared, "shared")
     quiet_libraries()
     from deepcuts.runs.job import prepare
 

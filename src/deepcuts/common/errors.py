@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+
 
 class DeepcutsError(Exception):
     """Base of every error raised on purpose.
@@ -66,6 +69,12 @@ class InvariantError(DeepcutsError):
     exit_status = 1
 
 
+class StorageError(DeepcutsError, OSError):
+    """The operating system would not do what was asked for, such as to write to a full disk."""
+
+    exit_status = 1
+
+
 class DivergedError(DeepcutsError):
     """The training loss became NaN or infinite."""
 
@@ -76,3 +85,42 @@ def brief(error: BaseException) -> str:
     """Say an exception's reason in one line of at most 200 characters."""
     reason = (isinstance(error, OSError) and error.strerror) or str(error)
     return (reason.strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+#: How what is written in Rust (safetensors, tokenizers) and pyarrow spell an error of the operating system.
+_OS_ERROR = re.compile(r"\(os error (\d+)\)|Detail: \[errno (\d+)\]")
+#: What torch says instead of it, and does not say why.
+_UNWRITTEN = ("PytorchStreamWriter failed", "inline_container.cc", "basic_ios::clear", "iostream error")
+_NO_MEMORY = ("can't allocate memory", "not enough memory")
+
+
+def refusal(error: BaseException, path: object = None) -> StorageError | None:
+    """What the operating system refused, if an exception says that, whichever library raised it.
+
+    Args:
+        error: The exception.
+        path: What was being written, where the exception may not know it.
+
+    Returns:
+        An error of ours that names the path; None for an exception that says something else.
+    """
+    if isinstance(error, StorageError):
+        return error
+    where = path if path is not None else getattr(error, "filename", None)
+    reason = _reason(error)
+    if reason is None:
+        return None
+    return StorageError(reason if where is None else f"{where}: {reason}")
+
+
+def _reason(error: BaseException) -> str | None:
+    text = str(error)
+    if (found := _OS_ERROR.search(text)) is not None:
+        return os.strerror(int(found.group(1) or found.group(2)))
+    if isinstance(error, OSError):
+        return brief(error)
+    if isinstance(error, RuntimeError) and any(sign in text for sign in _UNWRITTEN):
+        return "it could not be written to its end; is the disk full?"
+    if isinstance(error, MemoryError) or any(sign in text for sign in _NO_MEMORY):
+        return "there is not enough memory"
+    return None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from deepcuts.common.files import write_atomically
+from deepcuts.common.files import check_output, write_atomically
 from deepcuts.common.progress import Reporter
 from deepcuts.runs.config import PruneConfig
 from deepcuts.runs.data import DataConfig
@@ -66,6 +66,8 @@ def run_demo(output: Path, *, seed: int, density: float, reporter: Reporter) -> 
         ModelError: The extra ``demo`` is not installed.
         InputError: `density` is not in (0, 1].
     """
+    for name in (*ROWS, DATA, "shared"):
+        check_output(output / name)
     source = DataConfig(task="minimal-pairs")
     data = source.load()
     configs = {

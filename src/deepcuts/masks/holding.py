@@ -87,7 +87,8 @@ def masked(model: nn.Module, masks: Masks, *optimizers: Optimizer) -> Iterator[H
     Args:
         model: The model.
         masks: Masks for some of its parameters.
-        optimizers: Those that train it; with none, call ``apply()`` of what is yielded after each step.
+        optimizers: Those that train it, also as Accelerate prepares them; with none, call ``apply()`` of what
+            is yielded after each step.
 
     Yields:
         The held masks.
@@ -97,19 +98,31 @@ def masked(model: nn.Module, masks: Masks, *optimizers: Optimizer) -> Iterator[H
         InputError: An optimizer has no ``register_step_post_hook``, which torch's optimizers have.
         InvariantError: On leaving, a cut weight is not 0: something else than the optimizers wrote to it.
     """
-    for optimizer in optimizers:
-        if not hasattr(optimizer, "register_step_post_hook"):
-            raise InputError("optimizer", type(optimizer).__name__, "it must be a torch.optim.Optimizer")
+    steppers = [_stepper(optimizer) for optimizer in optimizers]
     held = HeldMasks(model, masks)
     held.apply()
 
     def restore_zeros(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         held.apply()
 
-    hooks = [optimizer.register_step_post_hook(restore_zeros) for optimizer in optimizers]
+    hooks = [optimizer.register_step_post_hook(restore_zeros) for optimizer in steppers]
     try:
         yield held
     finally:
         for hook in hooks:
             hook.remove()
     held.verify()
+
+
+def _stepper(optimizer: Any) -> Optimizer:
+    """What makes the steps of an optimizer: itself, or what it wraps, as Accelerate's does.
+
+    Accelerate's has the methods of torch's optimizers, and not what they work on.
+    """
+    found = optimizer
+    while not hasattr(found, "_optimizer_step_post_hooks") and hasattr(found, "optimizer"):
+        found = found.optimizer
+    if not hasattr(found, "register_step_post_hook"):
+        raise InputError("optimizer", type(optimizer).__name__, "it must be a torch.optim.Optimizer")
+    stepper: Optimizer = found
+    return stepper

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from deepcuts.common.errors import InputError
-from deepcuts.common.files import write_atomically
+from deepcuts.common.files import check_output, write_atomically
 from deepcuts.common.seeds import check_seed
 from deepcuts.common.shown import write_csv
 from deepcuts.report.analysis.studies import Row, Study, find_studies
@@ -90,6 +90,7 @@ def write_report(
 
 
 def _check_output(output: Path) -> None:
+    check_output(output)
     if output.exists() and not output.is_dir():
         raise InputError("output", str(output), "it must be a folder")
     taken = [name for name in (FIGURES, TABLES) if (output / name).exists()]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ValidationError, create_model
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ValidationError, create_model
 
 from deepcuts.common.errors import InputError
 from deepcuts.common.options import Option
@@ -49,4 +49,12 @@ def _annotation(option: Option) -> Any:
     hint: Any = option.type if option.count == 1 else tuple[option.type, ...]  # type: ignore[name-defined]
     if option.default is None:
         hint = hint | None
-    return Annotated[hint, AfterValidator(option.checked)]
+
+    def no_truth(value: Any) -> Any:
+        """Leave everything to pydantic but True and False, which it would take for 1 and 0."""
+        values = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+        if option.type is not bool and any(isinstance(one, bool) for one in values):
+            return option.checked(value)
+        return value
+
+    return Annotated[hint, BeforeValidator(no_truth), AfterValidator(option.checked)]

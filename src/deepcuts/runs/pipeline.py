@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from deepcuts.common.files import check_output
 from deepcuts.common.progress import Reporter
 from deepcuts.common.store import Store
 from deepcuts.runs import run_folder
@@ -17,6 +18,7 @@ from deepcuts.runs.sharing import do_shared, group, shared_parts
 from deepcuts.runs.steps import Run, do_steps
 from deepcuts.runs.steps.workpiece import Tracking
 from deepcuts.tasks import TaskData
+from deepcuts.training.arguments import check_report_to
 
 
 def prune(
@@ -43,10 +45,14 @@ def prune(
         The result, as it stands in ``result.json``.
 
     Raises:
+        InputError: There is no such experiment tracker here.
         RunFolderError: The folder holds something else than this run.
         DivergedError: A training's loss became NaN or infinite.
         InvariantError: A cut weight is not 0 where it must be, or a rewind was not exact.
     """
+    check_report_to(report_to)
+    if shared is not None:
+        check_output(shared, "shared")
     with open_run(folder, job.config, job.processes, overwrite=overwrite):
         own = Store(folder / run_folder.WORK, job.processes)
         if (finished := run_folder.finished_result(folder)) is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from deepcuts.common.environment import environment
 from deepcuts.common.errors import InputError, RunFolderError
-from deepcuts.common.files import read_json, remove_leftovers, write_json
+from deepcuts.common.files import check_output, read_json, remove_leftovers, write_json
 from deepcuts.common.processes import Processes
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ PREDICTIONS = "predictions.safetensors"
 RESULT = "result.json"
 SCORES = "scores.safetensors"
 WORK = "work"
+_LOCK = ".lock"
+_FILES = (RESULT, CONFIG, ENVIRONMENT, HISTORY, MASKS, PREDICTIONS, SCORES)
+_FOLDERS = (LOGS, MODEL, WORK)
 
 
 def check_run_folder(folder: Path, config: PruneConfig, overwrite: bool) -> None:
@@ -38,8 +42,10 @@ def check_run_folder(folder: Path, config: PruneConfig, overwrite: bool) -> None
         RunFolderError: It holds a run of another configuration (the message says what differs), or
             files that are no run at all.
     """
+    check_output(folder)
     if folder.exists() and not folder.is_dir():
         raise RunFolderError(f"output: {str(folder)!r} is a file; name a folder")
+    _check_parts(folder)
     if not folder.exists() or all(path.name.startswith(".") for path in folder.iterdir()):
         return
     saved = _saved(folder)
@@ -76,7 +82,7 @@ def open_run(
         yield folder
         return
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock")
+    lock = FileLock(folder / _LOCK)
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -136,11 +142,26 @@ def finish(folder: Path, processes: Processes, result: dict[str, Any], history: 
     processes.wait()
 
 
+def _check_parts(folder: Path) -> None:
+    """Refuse what lies where a run writes and is something else: found now, and not after the training.
+
+    A symbolic link is refused whatever it points to: what is written would take its place.
+    """
+    for name in (*_FILES, *_FOLDERS, _LOCK):
+        part = folder / name
+        if part.is_symlink():
+            raise RunFolderError(f"output: {str(part)!r} is a symbolic link, where a run writes its own")
+        if part.exists() and part.is_dir() != (name in _FOLDERS):
+            raise RunFolderError(f"output: {str(part)!r} is {'a folder' if part.is_dir() else 'a file'}")
+        if part.exists() and not os.access(part, os.W_OK):
+            raise RunFolderError(f"output: {str(part)!r} may not be written to")
+
+
 def _clear(folder: Path) -> None:
     """Delete what a run writes, and nothing else that may lie beside it."""
-    for name in (RESULT, CONFIG, ENVIRONMENT, HISTORY, MASKS, PREDICTIONS, SCORES):
+    for name in _FILES:
         (folder / name).unlink(missing_ok=True)
-    for name in (LOGS, MODEL, WORK):
+    for name in _FOLDERS:
         shutil.rmtree(folder / name, ignore_errors=True)
 
 

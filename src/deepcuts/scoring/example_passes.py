@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from deepcuts.common.seeds import derive_seed
-from deepcuts.scoring.examples import ExampleGradients, ReceiveExamples, batch_size, example, told_apart
+from deepcuts.scoring.examples import ExampleGradients, ReceiveExamples, example, told_apart
 from deepcuts.scoring.gradient_passes import GradientPasses
 from deepcuts.scoring.gradients import Gradient
 from deepcuts.scoring.options import ScoringOptions
-from deepcuts.scoring.passes import Batch, Gradients, LossFunction
+from deepcuts.scoring.passes import Batch, Gradients, LossFunction, batch_size
 
 
 class ExamplePasses:

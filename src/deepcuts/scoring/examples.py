@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from deepcuts.architectures.parameters import linear_layers
 from deepcuts.common.errors import InputError, ScoringError
-from deepcuts.scoring.passes import Batch, Gradients, LossFunction
+from deepcuts.scoring.passes import Batch, Gradients, LossFunction, batch_size, with_tensors
 
 #: Name, and the gradients of some examples, ``(examples, *shape)``, float32.
 ReceiveExamples = Callable[[str, Tensor], None]
@@ -20,14 +20,13 @@ ReceiveExamples = Callable[[str, Tensor], None]
 _HELD = 1 << 24
 
 
-def batch_size(batch: Batch) -> int:
-    """How many examples a batch has: the rows of its first tensor; 0 without one."""
-    tensors = [value for value in batch.values() if isinstance(value, Tensor) and value.dim() > 0]
-    return int(tensors[0].shape[0]) if tensors else 0
+def example(batch: Batch, number: int) -> Batch:
+    """One example of a batch, as a batch alone; see `some_examples`."""
+    return some_examples(batch, number, number + 1)
 
 
-def example(batch: Batch, number: int) -> dict[str, Any]:
-    """One example of a batch, as a batch alone.
+def some_examples(batch: Batch, start: int, end: int) -> Batch:
+    """Some examples of a batch, as a batch alone, of the same form.
 
     Raises:
         ScoringError: The batch has no tensor whose rows are examples.
@@ -35,12 +34,9 @@ def example(batch: Batch, number: int) -> dict[str, Any]:
     size = batch_size(batch)
     if not size:
         raise ScoringError("a batch holds no tensor with a row for each example")
-    return {
-        name: value[number : number + 1]
-        if isinstance(value, Tensor) and value.dim() and len(value) == size
-        else value
-        for name, value in batch.items()
-    }
+    return with_tensors(
+        batch, lambda tensor: tensor[start:end] if tensor.dim() and len(tensor) == size else tensor
+    )
 
 
 class ExampleGradients:
@@ -160,12 +156,7 @@ def told_apart(
     except InputError:  # a parameter is not of a linear layer
         return None
     singles = [example(batch, number) for number in range(2)]
-    pair = {
-        name: torch.cat([value, singles[1][name]])
-        if isinstance(value, Tensor) and value.dim() and len(value) == 1
-        else value
-        for name, value in singles[0].items()
-    }
+    pair = some_examples(batch, 0, 2)
     together: dict[str, Tensor] = {}
     # Two models' worth of gradients: no more than scores and statistics of a sweep take.
     gradients = Gradients(parameters)

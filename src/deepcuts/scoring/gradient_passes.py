@@ -88,7 +88,7 @@ class GradientPasses:
                 streamed = numbers.stop == count and gradient.keeps_weights
                 passes = Passes(self._model, self._parameters, options, numbers, seed)
                 with gradient.context(passes):
-                    loss = loss_fn(self._model, repeated(dict(batch), len(numbers))) * len(numbers)
+                    loss = loss_fn(self._model, repeated(batch, len(numbers))) * len(numbers)
                     if streamed:
                         gradients.stream(loss, hand_on)
                     else:

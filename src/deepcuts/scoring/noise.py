@@ -70,8 +70,13 @@ class _Noise:
         )
 
 
-def repeated(batch: dict[str, Any], times: int) -> dict[str, Any]:
-    """The rows of a batch several times over: all of them, then all of them again; what has no rows once."""
+def repeated(batch: Any, times: int) -> Any:
+    """The rows of a batch several times over: all of them, then all of them again; what has no rows once.
+
+    Args:
+        batch: A mapping; where it is to be there but once, anything.
+        times: How often.
+    """
     if times == 1:
         return batch
     return {

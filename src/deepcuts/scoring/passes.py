@@ -11,26 +11,52 @@ from torch import Tensor, nn
 
 from deepcuts.common.errors import ScoringError
 
-Batch = Mapping[str, Any]
+#: A mapping, as models of Hugging Face take it; or, with a loss function that takes it, anything.
+Batch = Any
 LossFunction = Callable[[nn.Module, Batch], Tensor]
 #: Name, gradient in float32, and whether the loss depends on the parameter at all: it is zeros if not.
 Receive = Callable[[str, Tensor, bool], None]
 
 
-def to_device(batch: Batch, device: torch.device) -> dict[str, Any]:
+def to_device(batch: Batch, device: torch.device) -> Batch:
     """The batch with its tensors on a device."""
-    return {
-        name: value.to(device, non_blocking=True) if isinstance(value, Tensor) else value
-        for name, value in batch.items()
-    }
+    return with_tensors(batch, lambda value: value.to(device, non_blocking=True))
+
+
+def with_tensors(batch: Batch, change: Callable[[Tensor], Any]) -> Batch:
+    """The batch with its tensors changed, in tuples, lists and mappings of it too."""
+    if isinstance(batch, Tensor):
+        return change(batch)
+    if isinstance(batch, Mapping):
+        return {name: with_tensors(value, change) for name, value in batch.items()}
+    if isinstance(batch, tuple | list):
+        changed = [with_tensors(value, change) for value in batch]
+        return type(batch)(*changed) if hasattr(batch, "_fields") else type(batch)(changed)
+    return batch
+
+
+def batch_size(batch: Batch) -> int:
+    """Rows of the first tensor in a batch that has any; 0 where there is none."""
+    if isinstance(batch, Tensor):
+        return int(batch.shape[0]) if batch.dim() else 0
+    if isinstance(batch, Mapping):
+        return batch_size(list(batch.values()))
+    if isinstance(batch, tuple | list):
+        return next((size for value in batch if (size := batch_size(value))), 0)
+    return 0
 
 
 def model_loss(model: nn.Module, batch: Batch) -> Tensor:
     """The loss that the model itself returns, as Hugging Face models do when the batch holds labels.
 
     Raises:
-        ScoringError: The batch holds no labels, or the model returns no loss.
+        ScoringError: The batch is no mapping, or holds no labels, or the model returns no loss.
     """
+    if not isinstance(batch, Mapping):
+        raise ScoringError(
+            f"a batch is a {type(batch).__name__}, which the model can't be called with; give a mapping, or "
+            "a loss_fn(model, batch)"
+        )
     if "labels" not in batch:
         raise ScoringError(
             f"a batch holds no 'labels' (it has {', '.join(map(repr, batch))}), so there is no loss; "

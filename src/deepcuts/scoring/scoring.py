@@ -42,7 +42,9 @@ def score(
     Args:
         model: Any module; scored on the device that it is on.
         batches: Mappings of tensors with the labels among them; moved to the model's device. Read no
-            further than the options ask for, and not at all if no strategy needs data.
+            further than the options ask for, and not at all if no strategy needs data. With a `loss_fn` that
+            takes them they may be tuples, lists or anything else; which tokens are padding is then not
+            known, so that all count in mean outputs and inputs.
         strategies: Names such as ``"LayerGradCAMShift"`` (see `Strategy.parse`), or strategies.
         seed: Seed of noise, dropout and random scores, from 0 to below 2**32.
         options: See `ScoringOptions`.

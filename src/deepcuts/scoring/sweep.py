@@ -17,9 +17,8 @@ from deepcuts.common.seeds import derive_seed
 from deepcuts.scoring import gradients
 from deepcuts.scoring.compiled import CompiledLoss
 from deepcuts.scoring.example_passes import ExamplePasses
-from deepcuts.scoring.examples import batch_size
 from deepcuts.scoring.gradient_passes import GradientPasses
-from deepcuts.scoring.passes import Batch, Gradients, LossFunction, model_loss, to_device
+from deepcuts.scoring.passes import Batch, Gradients, LossFunction, batch_size, model_loss, to_device
 from deepcuts.scoring.statistics import LayerStatistic
 from deepcuts.scoring.tally import Tally
 from deepcuts.scoring.wanted import Changed, Clean, Wanted, grouped

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -25,8 +26,8 @@ class Tokens:
 
     @classmethod
     def of(cls, batch: Batch) -> Tokens:
-        """Those of a batch of a model of Hugging Face."""
-        return cls(batch.get("attention_mask"))
+        """Those of a batch of a model of Hugging Face; of one that is no mapping, all."""
+        return cls(batch.get("attention_mask") if isinstance(batch, Mapping) else None)
 
     @cached_property
     def shape(self) -> torch.Size | None:

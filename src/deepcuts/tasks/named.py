@@ -8,6 +8,7 @@ from pathlib import Path
 
 from deepcuts.common import plugins
 from deepcuts.common.errors import InputError
+from deepcuts.common.seeds import check_seed
 from deepcuts.tasks.task import Task, TaskData, check
 
 #: Reads a task's data: from a folder, or without one; the seed is for data that are drawn.
@@ -54,6 +55,7 @@ def load_task(name: str, data: Path | None = None, seed: int = 0) -> TaskData:
         InputError: There is no such task, or `data` is given for a task that is generated.
         DataError: The data is not there, can't be read, or holds what the task does not allow.
     """
+    check_seed(seed)
     tasks = named_tasks()
     if name not in tasks:
         near = difflib.get_close_matches(name.lower(), tasks, cutoff=0.5)

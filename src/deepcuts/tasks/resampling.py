@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from deepcuts.common.errors import InputError
+from deepcuts.common.seeds import check_seed
 from deepcuts.tasks.kinds.kind import kind_named
 
 Array = np.ndarray[Any, Any]
@@ -33,8 +34,9 @@ def draw_counts(rows: int, replicates: int, seed: int = 0) -> Array:
         themselves, every row once.
 
     Raises:
-        InputError: A number is below 1.
+        InputError: A number is below 1, or the seed out of range.
     """
+    check_seed(seed)
     if rows < 1 or replicates < 1:
         raise InputError("replicates", (rows, replicates), "rows and replicates must be 1 or more")
     generator = np.random.default_rng(seed)

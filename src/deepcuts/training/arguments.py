@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from transformers import TrainingArguments
 
+from deepcuts.common.errors import InputError
 from deepcuts.training.evaluation import EVALUATION_ROWS
 from deepcuts.training.plan import TrainingPlan
+
+
+def check_report_to(names: Sequence[str]) -> None:
+    """Refuse experiment trackers that can't be reported to, before anything is loaded for a training.
+
+    Raises:
+        InputError: Transformers knows none of the name, or the tracker is not installed.
+    """
+    if not names:
+        return
+    from transformers.integrations import get_available_reporting_integrations
+    from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
+
+    known, here = sorted(INTEGRATION_TO_CALLBACK), sorted(get_available_reporting_integrations())
+    for name in names:
+        if name in ("all", "none"):
+            continue
+        if name not in known:
+            raise InputError("report_to", name, f"it must be one of {', '.join(known)}")
+        if name not in here:
+            installed = f"installed: {', '.join(here)}" if here else "none is"
+            raise InputError("report_to", name, f"that is not installed here ({installed})")
 
 
 def training_arguments(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from deepcuts.common.options import options_of, setting
+from deepcuts.common.seeds import check_seed
 
 Precision = Literal["fp32", "bf16", "fp16"]
 Decay = Literal["constant", "linear"]
@@ -53,6 +54,7 @@ class TrainingPlan:
     most_steps: int | None = None
 
     def __post_init__(self) -> None:
+        check_seed(self.seed)
         for option in options_of(TrainingPlan):
             option.checked(getattr(self, option.name))
 

@@ -20,6 +20,7 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 from transformers.utils import SAFE_WEIGHTS_NAME
 
 from deepcuts.common.errors import InputError
+from deepcuts.common.files import storing
 from deepcuts.common.progress import Reporter
 from deepcuts.masks.holding import HeldMasks
 from deepcuts.masks.masks import Masks
@@ -89,6 +90,7 @@ def train(
         DivergedError: The loss became NaN or infinite; the last checkpoint stays.
         InputError: There is no such objective or option, or the objective lacks its teacher.
         MismatchError: The masks are for another model.
+        StorageError: A checkpoint could not be written; the last complete one stays.
     """
     aim = find_objective(objective)
     values = aim.values(objective_options)
@@ -130,7 +132,7 @@ def train(
         )
         trainer.remove_callback(PrinterCallback)
         trainer.remove_callback(ProgressCallback)
-        with _own_forward(model), teaching(teacher, model), _frozen(model, plan.part):
+        with storing(folder), _own_forward(model), teaching(teacher, model), _frozen(model, plan.part):
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if held is not None:
         held.verify()

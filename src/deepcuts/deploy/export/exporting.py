@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from deepcuts.common.errors import InputError
+from deepcuts.common.files import check_output
 from deepcuts.common.options import checked_values
 from deepcuts.deploy.export.formats import format_named
 from deepcuts.deploy.export.precision import change_precision, dtype_named
@@ -63,6 +64,7 @@ def export(
     given = {name: value for name, value in options.items() if value is not None}
     values = checked_values(chosen.options, given)
     chosen.check()
+    check_output(output)
     if output.exists():
         raise InputError("output", str(output), "it exists already; name another, or remove it")
     source = load_source(

@@ -71,8 +71,15 @@ def build(target: Path = LIBRARY, extra: tuple[str, ...] = ()) -> Path:
         The target.
 
     Raises:
-        BuildError: There is no compiler, or it fails.
+        BuildError: There is no compiler, or it fails, or the library can't be written.
     """
+    try:
+        return _build(target, extra)
+    except OSError as error:
+        raise BuildError(f"{target} can't be written: {error}") from None
+
+
+def _build(target: Path, extra: tuple[str, ...]) -> Path:
     command = compiler()
     on_x86 = platform.machine().lower() in {"x86_64", "amd64"}
     with tempfile.TemporaryDirectory() as folder:
