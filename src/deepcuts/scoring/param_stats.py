@@ -10,6 +10,9 @@ if TYPE_CHECKING:  # a command's help should not wait for torch
     from torch import Tensor
 
 
+_OWN = ("gradient", "activation")  # the paper's, which have attributes of their own
+
+
 @dataclass(frozen=True)
 class ParamStats:
     """One tensor's statistics, of one batch or accumulated over all of them; float32.
@@ -33,8 +36,7 @@ class ParamStats:
 
     def __getitem__(self, name: str) -> Tensor:
         """A statistic by its name."""
-        own = {"gradient": self.gradient, "activation": self.activation}
-        found = own[name] if name in own else self.others.get(name)
+        found = getattr(self, name) if name in _OWN else self.others.get(name)
         assert found is not None, f"the criterion did not declare that it needs the {name}"
         return found
 

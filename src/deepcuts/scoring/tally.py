@@ -143,11 +143,10 @@ class Tally:
             for shared in self._read[one][name].values():
                 if not shared.layers and id(shared) not in updated:
                     updated[id(shared)] = shared
-                    shared.start_batch()
                     assert isinstance(shared.statistic, GradientStatistic)
                     shared.statistic.update(gradient)
-        self.add(sharing, name)
-        for shared in updated.values():
+        self._add(sharing, name)
+        for shared in updated.values():  # which are new ones when the next batch's gradient comes
             shared.start_batch()
 
     @torch.no_grad()
@@ -162,15 +161,19 @@ class Tally:
     @torch.no_grad()
     def add(self, sharing: Iterable[Wanted], name: str) -> None:
         """Add one batch's importances of one tensor, from its statistics as they are now."""
+        self._add(sharing, name)
+
+    def _add(self, sharing: Iterable[Wanted], name: str) -> None:
         parameter = self._parameters[name].detach()
         value = parameter.float()
         computed: dict[int, Tensor] = {}
         by_row = []
+        in_blocks = value.device.type == "cpu" and value.dim() == 2 and value.numel() > _BLOCK
         for one in sharing:
             if one.criterion.accumulates:
                 continue
             stats = self._stats(one, name, parameter, value, computed)
-            if one.criterion.by_row and value.device.type == "cpu" and value.dim() == 2:
+            if one.criterion.by_row and in_blocks:
                 by_row.append((one, stats))
             else:
                 self._sums[one][name].update(one.criterion.function(stats, one.options))

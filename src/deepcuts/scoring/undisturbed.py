@@ -19,7 +19,7 @@ def undisturbed(model: nn.Module) -> Iterator[None]:
     modes = {module: module.training for module in model.modules()}
     # As Hugging Face's models and layers spell it.
     checkpointed: list[Any] = [
-        module for module in model.modules() if getattr(module, "gradient_checkpointing", False) is True
+        module for module in modes if vars(module).get("gradient_checkpointing") is True
     ]
     devices = {parameter.device for parameter in model.parameters() if parameter.device.type == "cuda"}
     with torch.random.fork_rng(devices=list(devices)):

@@ -30,12 +30,14 @@ class MeanOutput(LayerStatistic):
         self._padding = options.padding
         self._sum: Tensor | None = None  # (out_features,)
         self._count = 0.0
+        self._mean: Tensor | None = None  # likewise
 
     def observe(self, call: Call) -> None:
         """Count one output."""
         total = call.total(call.output, self._padding)
         self._sum = total if self._sum is None else self._sum + total
         self._count += call.count(self._padding)
+        self._mean = None
 
     def compute(self, parameter: Tensor) -> Tensor:
         """The mean, ``(out_features, 1)`` for a weight's rows, ``(out_features,)`` for a bias.
@@ -47,5 +49,6 @@ class MeanOutput(LayerStatistic):
             raise ScoringError(
                 f"{self._layers[0]} took no part in the forward pass, so it has no activations"
             )
-        mean = self._sum / self._count
-        return mean.unsqueeze(1) if parameter.dim() == 2 else mean
+        if self._mean is None:  # once for a weight and its bias
+            self._mean = self._sum / self._count
+        return self._mean.unsqueeze(1) if parameter.dim() == 2 else self._mean
