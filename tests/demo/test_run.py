@@ -32,6 +32,7 @@ def test_the_demo_prunes_by_each_strategy_from_one_dense_model(
     for name, result in results.items():
         assert result["strategy"] == ROWS[name].strategy
         assert result["rewind"] == ROWS[name].changes.get("rewind", "finetuned")
+        assert result["recipe"] == ROWS[name].changes.get("recipe", "paper")
         assert result["kept"]["weights"] == round(0.3 * result["model"]["prunable"])
         assert (tmp_path / "runs" / name / "model" / "model.safetensors").is_file()
     assert run_demo(tmp_path / "runs", seed=0, density=0.3, reporter=Reporter()) == results

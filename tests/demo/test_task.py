@@ -34,7 +34,7 @@ def test_minimal_pairs_are_generated_from_the_seed(pairs):
 
 def test_the_real_minimal_pairs_are_the_same_for_the_same_seed():
     data = load_task("minimal-pairs", seed=3)
-    assert (len(data.train), len(data.dev)) == (2000, 600)
+    assert (len(data.train), len(data.dev)) == (2400, 600)
     assert load_task("minimal-pairs", seed=3).digest == data.digest
 
 
