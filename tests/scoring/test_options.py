@@ -21,6 +21,14 @@ def test_defaults_are_those_of_the_method() -> None:
         "padding": False,
         "max_batches": None,
         "max_smooth_batches": None,
+        "explain": None,
+        "points": 8,
+        "epsilon": 1e-6,
+        "attention_relevance": "shared",
+        "reference": "padding",
+        "block_size": 16,
+        "fisher_dampening": 1e-7,
+        "gram_dampening": 0.01,
     }
 
 

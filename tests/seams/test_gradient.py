@@ -74,7 +74,14 @@ def test_its_names_options_and_passes_are_known(half: ModuleType) -> None:
     assert strategy == Strategy("MagGrad", gradient="Half")
     assert str(strategy) == "LayerHalfGrad"
     read = {option.name for option in strategy.options}
-    assert read == {"share", "steps", "max_batches", "dropout", "precision"}  # nothing of it is compiled
+    assert read == {
+        "share",
+        "steps",
+        "max_batches",
+        "dropout",
+        "precision",
+        "explain",
+    }  # nothing of it is compiled
     assert "compile" in Strategy.parse("LayerHalfGradCAM").reads
     assert "share" not in Strategy.parse("LayerSmoothGrad").reads
     options = ScoringOptions(steps=4)

@@ -79,7 +79,7 @@ def test_scores_are_those_of_plain_numpy(wanda: ModuleType, padding: bool, power
     model = tiny("bert")
     batches = tiny_batches(model)
     options = ScoringOptions(padding=padding, norm_power=power)
-    scores = score(model, batches, ["LayerWanda"], options=options)["LayerWanda"]
+    scores = score(model, batches, ["LayerPowerWanda"], options=options)["LayerPowerWanda"]
     for name, expected in reference(model, batches, padding=padding, power=power).items():
         assert scores[name].dtype is torch.float32
         np.testing.assert_allclose(scores[name].numpy(), expected, rtol=1e-5)
@@ -89,9 +89,9 @@ def test_scores_are_those_of_plain_numpy(wanda: ModuleType, padding: bool, power
 def test_it_is_no_sum_over_batches(wanda: ModuleType) -> None:
     model = tiny("bert")
     batches = tiny_batches(model)
-    whole = score(model, batches, ["LayerWanda"])["LayerWanda"]
+    whole = score(model, batches, ["LayerPowerWanda"])["LayerPowerWanda"]
     name = next(iter(whole))
-    parts = sum(score(model, [batch], ["LayerWanda"])["LayerWanda"][name] for batch in batches)
+    parts = sum(score(model, [batch], ["LayerPowerWanda"])["LayerPowerWanda"][name] for batch in batches)
     assert not torch.allclose(whole[name], torch.as_tensor(parts), rtol=0.1)
 
 
@@ -101,12 +101,12 @@ def test_other_scores_of_the_sweep_are_as_without_it_and_it_keeps_to_its_limit(w
     others = ["LayerGradCAM", "LayerSmoothGradCAM", "LayerMagWeight"]
     options = ScoringOptions(paths=2, max_batches=2)
     alone = score(model, batches, others, options=options)
-    together = score(model, batches, [*others, "GlobalWanda"], options=options)
+    together = score(model, batches, [*others, "GlobalPowerWanda"], options=options)
     for name in others:
         assert all(torch.equal(together[name][tensor], alone[name][tensor]) for tensor in alone[name])
-    assert together["GlobalWanda"].batches == 2
+    assert together["GlobalPowerWanda"].batches == 2
     for name, expected in reference(model, batches[:2]).items():
-        np.testing.assert_allclose(together["GlobalWanda"][name].numpy(), expected, rtol=1e-5)
+        np.testing.assert_allclose(together["GlobalPowerWanda"][name].numpy(), expected, rtol=1e-5)
 
 
 def test_it_costs_no_backward_pass_and_no_pass_beside_the_clean_one(wanda: ModuleType) -> None:
@@ -117,9 +117,9 @@ def test_it_costs_no_backward_pass_and_no_pass_beside_the_clean_one(wanda: Modul
         modes.append(torch.is_grad_enabled())
         return model(**batch).loss
 
-    score(model, tiny_batches(model), ["LayerWanda"], loss_fn=loss_fn)
+    score(model, tiny_batches(model), ["LayerPowerWanda"], loss_fn=loss_fn)
     assert modes == [False] * 3
-    score(model, tiny_batches(model), ["LayerWanda", "LayerMagGrad"], loss_fn=loss_fn)
+    score(model, tiny_batches(model), ["LayerPowerWanda", "LayerMagGrad"], loss_fn=loss_fn)
     assert modes[3:] == [True] * 3
 
 
@@ -135,8 +135,8 @@ from deepcuts import score
 dist.init_process_group("gloo")
 model = tiny("bert")
 for count in {counts}:
-    found = score(model, tiny_batches(model, count=count), ["LayerWanda"], distributed=True)["LayerWanda"]
-    found.save(f"{tmp_path}/{{count}}-{{dist.get_rank()}}.safetensors")
+    found = score(model, tiny_batches(model, count=count), ["LayerPowerWanda"], distributed=True)
+    found["LayerPowerWanda"].save(f"{tmp_path}/{{count}}-{{dist.get_rank()}}.safetensors")
 dist.destroy_process_group()
 """)
     done = launch([str(script)])
@@ -156,14 +156,14 @@ def test_its_option_is_found_wherever_options_are(wanda: ModuleType, tmp_path: P
     assert ScoringOptions(norm_power=2).as_dict()["norm_power"] == 2.0
     with pytest.raises(InputError, match=r"^norm_power: got 0.*above 0"):
         ScoringOptions(norm_power=0)
-    strategy = Strategy.parse("GlobalWanda")
+    strategy = Strategy.parse("GlobalPowerWanda")
     assert {option.name for option in strategy.options} == {
         "norm_power", "padding", "max_batches", "dropout", "precision", "compile",
     }  # fmt: skip
     assert wanda.POWER not in Strategy.parse("LayerMagGrad").options
     model = tiny("bert")
     options = ScoringOptions(norm_power=2, shift=3)
-    scores = score(model, tiny_batches(model), ["LayerWanda"], options=options)["LayerWanda"]
+    scores = score(model, tiny_batches(model), ["LayerPowerWanda"], options=options)["LayerPowerWanda"]
     assert scores.options == ScoringOptions(norm_power=2)
     assert scores.provenance["options"]["norm_power"] == 2.0
     scores.save(tmp_path / "scores")
@@ -188,7 +188,7 @@ def test_two_limits_in_one_sweep_are_two_accumulators(wanda: ModuleType) -> None
     model = tiny("bert")
     batches = tiny_batches(model)
     requests = {
-        limit: ScoreRequest(Strategy.parse("LayerWanda"), ScoringOptions(max_batches=limit))
+        limit: ScoreRequest(Strategy.parse("LayerPowerWanda"), ScoringOptions(max_batches=limit))
         for limit in (1, 2)
     }
     found = score_requests(model, batches, list(requests.values()))

@@ -1,6 +1,6 @@
-"""A criterion of somebody else's with a statistic of its own: weight times the norm of its input.
+"""A criterion of somebody else's with a statistic of its own: weight times a power of its input's norm.
 
-Formula: ``|w| · ‖x‖₂``. Source: Sun et al., "A simple and effective pruning approach for large language
+Formula: ``|w| · ‖x‖₂ᵖ``. Source: Sun et al., "A simple and effective pruning approach for large language
 models", 2023. The norm is over all tokens of all batches, so it is no sum of scores of batches.
 """
 
@@ -17,8 +17,8 @@ from deepcuts.scoring.shared_options import PADDING
 POWER = Option("norm_power", float, 1.0, "Power of the input's norm.", above=0)
 
 
-@statistic("input_norm", options=[PADDING])
-class InputNorm(LayerStatistic):
+@statistic("input_power", options=[PADDING])
+class InputPower(LayerStatistic):
     """‖x_j‖₂ over all tokens that are no padding; a bias's input is 1."""
 
     def __init__(self, layers: Sequence[nn.Linear], options: ScoringOptions) -> None:
@@ -40,7 +40,9 @@ class InputNorm(LayerStatistic):
         return found.sqrt()
 
 
-@criterion("Wanda", needs=["input_norm"], formula="|w| · ‖x‖", source="Sun et al., 2023", options=[POWER])
-def wanda(stats: ParamStats, options: ScoringOptions) -> Tensor:
-    """Importances ``|w| · ‖x‖₂``, shaped like the tensor."""
-    return stats.value.abs() * stats["input_norm"].pow(options.norm_power)
+@criterion(
+    "PowerWanda", needs=["input_power"], formula="|w| · ‖x‖ᵖ", source="Sun et al., 2023", options=[POWER]
+)
+def power_wanda(stats: ParamStats, options: ScoringOptions) -> Tensor:
+    """Importances ``|w| · ‖x‖₂ᵖ``, shaped like the tensor."""
+    return stats.value.abs() * stats["input_power"].pow(options.norm_power)

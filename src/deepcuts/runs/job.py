@@ -32,6 +32,7 @@ from deepcuts.runs.saving import save_and_check
 from deepcuts.runs.steps import Aim, Step
 from deepcuts.runs.steps.workpiece import Tracking
 from deepcuts.scoring.compiled import check_compilable
+from deepcuts.scoring.memory import check_memory
 from deepcuts.scoring.strategy import ScoreRequest, Strategy
 from deepcuts.tasks import TaskData, measure
 from deepcuts.tasks.encoding import EncodedTask, ScoringBatches, encode, hold_out
@@ -82,7 +83,8 @@ class Job:
         """The same model and task under another configuration; nothing is loaded again.
 
         Raises:
-            InputError: It differs in what was loaded: model, task, seed, prunable parameters, lengths.
+            InputError: It differs in what was loaded: model, task, seed, prunable parameters, lengths; or its
+                scores don't fit into memory.
             DeepcutsError: Scores are to be compiled, and can't be.
         """
         differing = config.differences(self.config.model_dump(mode="json"))
@@ -92,6 +94,7 @@ class Job:
         budget = config.budget(self.total, prunable)
         budget.kept_in_all(prunable)
         job = replace(self, config=config, budget=budget)
+        check_memory(self.parameters, [job.request])
         return job if self.request.compiles else job.checked()
 
     @cached_property
@@ -119,7 +122,8 @@ class Job:
         return ScoreRequest(Strategy.parse(self.config.strategy), self.config.scoring())
 
     def checked(self) -> Job:
-        """Itself, once it is known that its scores can be compiled, if they are to be."""
+        """Itself, once it is known that its scores fit into memory, and can be compiled if they are to be."""
+        check_memory(self.parameters, [self.request])
         if self.request.compiles:
             check_compilable(self.model, next(iter(self.batches(self.config.score_batch_size, 1))))
         return self

@@ -22,7 +22,6 @@ class ExamplePasses:
     Args:
         model: The model, on its device.
         parameters: What to differentiate by, by name.
-        loss_fn: Gives the loss.
         passes: Makes the passes of one example where something is changed in them.
     """
 
@@ -30,22 +29,20 @@ class ExamplePasses:
         self,
         model: nn.Module,
         parameters: Mapping[str, nn.Parameter],
-        loss_fn: LossFunction,
         passes: GradientPasses,
     ) -> None:
         self._model = model
         self._parameters = parameters
-        self._loss_fn = loss_fn
         self._passes = passes
         self._is_tried = False
         self._by_hooks: ExampleGradients | None = None
 
-    def prepare(self, batch: Batch) -> None:
+    def prepare(self, batch: Batch, loss_fn: LossFunction) -> None:
         """Find out, with the first batch of two examples, whether hooks can tell them apart."""
         if not self._is_tried and batch_size(batch) > 1:
             self._is_tried = True
             self._model.eval()
-            self._by_hooks = told_apart(self._model, self._parameters, self._loss_fn, batch)
+            self._by_hooks = told_apart(self._model, self._parameters, loss_fn, batch)
 
     def run(
         self,

@@ -9,6 +9,7 @@ from torch import nn
 from deepcuts.architectures.parameters import prunable_parameters
 from deepcuts.common.errors import InputError
 from deepcuts.common.seeds import check_seed
+from deepcuts.scoring.memory import check_memory
 from deepcuts.scoring.options import ScoringOptions
 from deepcuts.scoring.passes import Batch, LossFunction, model_loss
 from deepcuts.scoring.scores import ModelIdentity, Scores
@@ -57,7 +58,8 @@ def score(
         Strategy name, as it was given, → `Scores`. Strategies that differ in scope alone share tensors.
 
     Raises:
-        InputError: A strategy is unknown, or can't be computed for a named parameter; or none is given.
+        InputError: A strategy is unknown, or can't be computed for a named parameter; or none is given; or
+            what it accumulates doesn't fit into memory.
         ScoringError: There are no batches, no labels, or a loss or a score that is not finite; or a
             parameter is scored by its gradient, and no batch's loss depends on it.
     """
@@ -101,6 +103,7 @@ def score_requests(
     check_seed(seed)
     wanted = {request: Wanted.of(request) for request in requests}
     parameters = prunable_parameters(model, prunable)
+    check_memory(parameters, requests)
     sweep = Sweep(model, parameters, list(dict.fromkeys(wanted.values())), loss_fn or model_loss, seed)
     with undisturbed(model):
         tally = sweep.run(batches, *(place() if distributed else (0, 1)))

@@ -35,9 +35,24 @@ MAX_BATCHES = Option(
 )
 
 
+EXPLAIN = Option(
+    "explain",
+    str,
+    None,
+    "What gradients are of: loss, or the target's logit (default: loss; logit for LRP).",
+    choices=("loss", "logit"),
+)
+
+
+def _compiles_the_loss(options: ScoringOptions) -> None:
+    if options.compile and options.explain == "logit":
+        raise InputError("compile", True, "explain must be loss: a target's logit is never compiled")
+
+
 def _compiles_without_dropout(options: ScoringOptions) -> None:
     if options.compile and options.dropout:
         raise InputError("compile", True, "dropout must be off: compiled code draws other random numbers")
 
 
 declare([DROPOUT, PRECISION, COMPILE, PADDING, MAX_BATCHES], _compiles_without_dropout)
+declare([EXPLAIN], _compiles_the_loss)

@@ -13,7 +13,7 @@ from deepcuts.scoring import criteria, gradients
 from deepcuts.scoring.criteria import Criterion
 from deepcuts.scoring.gradients import Gradient
 from deepcuts.scoring.options import ScoringOptions
-from deepcuts.scoring.shared_options import COMPILE, DROPOUT, PRECISION
+from deepcuts.scoring.shared_options import COMPILE, DROPOUT, EXPLAIN, PRECISION
 
 #: The paper's titles for three of its strategies.
 TITLES = {
@@ -97,6 +97,8 @@ class Strategy:
         if self.needs_data:
             found += [option for kind in self.formula.statistics for option in kind.options]
             found += [*self.gradient_read.options, DROPOUT, PRECISION]
+            if self.formula.reads_gradient:
+                found.append(EXPLAIN)
             of_batches = self.gradient_read.clean and not self.formula.reads_examples
             if self.formula.reads_layers or of_batches:
                 found.append(COMPILE)  # passes in which something is changed are never compiled

@@ -17,6 +17,7 @@ from deepcuts.common.seeds import derive_seed
 from deepcuts.scoring import gradients
 from deepcuts.scoring.compiled import CompiledLoss
 from deepcuts.scoring.example_passes import ExamplePasses
+from deepcuts.scoring.explained import explaining
 from deepcuts.scoring.gradient_passes import GradientPasses
 from deepcuts.scoring.passes import Batch, Gradients, LossFunction, batch_size, model_loss, to_device
 from deepcuts.scoring.statistics import LayerStatistic
@@ -52,9 +53,12 @@ class Sweep:
         # On a processor nothing is won by it; a loss of somebody else's need not be a mean over the rows.
         stacked = self.device.type == "cuda" and loss_fn is model_loss
         self.gradient_passes = GradientPasses(model, parameters, stacked)
-        self.example_passes = ExamplePasses(model, parameters, loss_fn, self.gradient_passes)
+        self.example_passes = ExamplePasses(model, parameters, self.gradient_passes)
         needs_layers = any(one.criterion.reads_layers for one in wanted)
         layers = linear_layers(model, list(parameters)) if needs_layers else {}
+        for one in wanted:
+            if one.criterion.reads_gradient:  # refused before any pass
+                explaining(one.gradient.explained(one.options), loss_fn)
         self.tally = Tally(parameters, wanted, layers, seed)
         self.compiled: CompiledLoss | None = None
         if any(one.options.compile for one in wanted):
@@ -111,7 +115,8 @@ class Sweep:
                 loss = self._loss(index, clean.precision, loss_fn, self.model, batch)
             else:
                 with watch.watching():
-                    loss = self._loss(index, clean.precision, self.loss_fn, self.model, batch)
+                    explained = explaining(clean.explain, self.loss_fn)
+                    loss = self._loss(index, clean.precision, explained, self.model, batch)
             watch.finish()
         if of_gradient:
             found = Gradients(self.parameters)
@@ -126,9 +131,10 @@ class Sweep:
     ) -> None:
         """The passes of a gradient that changes something, or of single examples' gradients."""
         gradient, options = gradients.REGISTRY[changed.gradient], sharing[0].options
-        loss_fn = partial(self._loss, index, changed.precision, self.loss_fn)
+        explained = explaining(changed.explain, self.loss_fn)
+        loss_fn = partial(self._loss, index, changed.precision, explained)
         if changed.by_example:
-            self.example_passes.prepare(batch)
+            self.example_passes.prepare(batch, explained)
             receive = partial(self.tally.receive_examples, sharing)
             self._set_dropout(changed.dropout, seed, f"{changed.gradient.lower()} by example")
             with torch.enable_grad():

@@ -199,6 +199,10 @@ class Tally:
         gradient, activation = found.pop("gradient", None), found.pop("activation", None)
         return ParamStats(value, gradient, activation, self._seeds[name], found)
 
+    def accumulated(self, wanted: Wanted, name: str) -> dict[str, Statistic]:
+        """The accumulators of one statistic of a score, by parameter."""
+        return {tensor: of_tensor[name].statistic for tensor, of_tensor in self._read[wanted].items()}
+
     def count(self, wanted: Wanted, examples: int) -> None:
         """Count one more batch."""
         batches, before = self.counts[wanted]

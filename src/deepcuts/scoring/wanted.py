@@ -80,11 +80,14 @@ class Clean(NamedTuple):
     dropout: bool
     precision: str
     compiled: bool
+    explain: str
 
     @classmethod
     def of(cls, wanted: Wanted) -> Clean:
         """The pass that a score takes its layers' statistics from, and its gradient if that is clean."""
-        return cls(wanted.options.dropout, wanted.options.precision, wanted.options.compile)
+        # Statistics of layers are the same whatever is differentiated.
+        explain = wanted.gradient.explained(wanted.options) if wanted.clean_gradient else "loss"
+        return cls(wanted.options.dropout, wanted.options.precision, wanted.options.compile, explain)
 
 
 class Changed(NamedTuple):
@@ -92,6 +95,7 @@ class Changed(NamedTuple):
 
     gradient: str
     by_example: bool
+    explain: str
     dropout: bool
     precision: str
     options: tuple[Any, ...]
@@ -103,7 +107,8 @@ class Changed(NamedTuple):
         options = wanted.options
         values = tuple(getattr(options, option.name) for option in own)
         by_example = wanted.criterion.reads_examples
-        return cls(wanted.gradient.name, by_example, options.dropout, options.precision, values)
+        explain = wanted.gradient.explained(options)
+        return cls(wanted.gradient.name, by_example, explain, options.dropout, options.precision, values)
 
 
 def statistic_key(wanted: Wanted, kind: type[Statistic]) -> tuple[Any, ...]:

@@ -34,8 +34,8 @@ def stats_for(
         gradient=gradient if "gradient" in wanted else None,
         activation=activation if "activation" in wanted else None,
         seed=3,
-        # Of other statistics, sums of squares and sizes.
-        others={name: gradient.abs() for name in wanted - {"gradient", "activation"}},
+        # Of others, sums of squares and sizes; none of them is 0.
+        others={name: gradient.abs() + 0.1 for name in wanted - {"gradient", "activation"}},
     )
 
 
@@ -62,7 +62,9 @@ def test_statistics_are_left_as_they_were(entry, shapes) -> None:
 @EVERY
 def test_only_the_options_that_a_formula_declares_change_it(entry: Criterion) -> None:
     changes = {"shift": 3.0, "noise_std": 9.0, "paths": 3, "dropout": True, "padding": True, "max_batches": 2}
-    changes |= {"max_smooth_batches": 2, "precision": "bf16"}
+    changes |= {"max_smooth_batches": 2, "precision": "bf16", "gram_dampening": 0.5, "block_size": 3}
+    changes |= {"fisher_dampening": 0.5, "points": 2, "epsilon": 0.5, "attention_relevance": "constant"}
+    changes |= {"reference": "zero", "explain": "logit"}
     assert changes.keys() == set(OPTIONS.as_dict()) - {"compile"}
     own = {option.name for option in entry.options}
     before = entry.function(stats_for(entry, SHAPES["weight"]), OPTIONS)
@@ -140,7 +142,7 @@ def test_formula_and_source_are_there_for_people(entry) -> None:
 
 @EVERY
 def test_a_criterion_combines_with_every_gradient_exactly_where_it_reads_one(entry) -> None:
-    reads = entry.needs & {"gradient", "squared_gradient", "gradient_size"}
+    reads = entry.needs & {"gradient", "squared_gradient", "gradient_size", "fisher_blocks"}
     assert set(entry.score_names.values()) == (set(GRADIENTS) if reads else {""})
 
 
@@ -174,13 +176,13 @@ def test_the_criteria_of_the_paper_are_registered() -> None:
     [
         ("MagGrad", None, "MagGrad"),
         ("SmoothGrad", None, "SmoothGrad"),
-        ("New", "GradCAM", "SmoothGradCAM"),
-        ("New", "Grad", "SmoothGrad"),
+        ("New", "GradCAM", "GradCAM"),
+        ("New", "Grad", "Grad"),
     ],
 )
 def test_a_name_that_is_taken_is_refused(name: str, short_name: str | None, taken: str) -> None:
     before = dict(REGISTRY)
-    with pytest.raises(ValueError, match=f"'{taken}' is registered already"):
+    with pytest.raises(ValueError, match=rf"'\w*{taken}' is registered already"):
         criterion(name, needs=["gradient"], formula="f", source="s", short_name=short_name)(
             lambda stats, options: stats.value
         )

@@ -14,6 +14,7 @@ from deepcuts.common.progress import Advance
 from deepcuts.common.store import Identity, Stage, Store
 from deepcuts.runs.steps.step import Run, Scored, SharedStep, Work, arithmetic, said
 from deepcuts.runs.steps.workpiece import Batches, Workpiece
+from deepcuts.scoring.memory import gibibytes, planned_memory
 from deepcuts.scoring.scores import Scores
 from deepcuts.scoring.scoring import count_passes, score_requests
 from deepcuts.scoring.strategy import ScoreRequest
@@ -94,7 +95,11 @@ class Score(SharedStep):
         """Batches and passes."""
         batches = len(batches_of(piece, [self]))
         passes = count_passes([self.request], batches)
-        return "score", f"{batches:,} batches of {self.batch_size}, {passes:,} passes"
+        memory = gibibytes(planned_memory(piece.parameters, [self.request]))
+        return (
+            "score",
+            f"{batches:,} batches of {self.batch_size}, {passes:,} passes, {memory} for statistics",
+        )
 
 
 def score_all(piece: Workpiece, store: Store, before: str, steps: Sequence[Score]) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from deepcuts.common.options import Option
 from deepcuts.scoring import gradients, statistics
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 CriterionFunction = Callable[[ParamStats, ScoringOptions], "Tensor"]
+#: From a cut that is to come, see `deepcuts.scoring.updates.Cut`, to new values by parameter name.
+UpdateFunction = Callable[[Any], "Mapping[str, Tensor]"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Criterion:
         by_row: Whether a weight's importance depends on its own row's statistics alone, so that the
             formula may be given a block of rows at a time, which the processor's cache can hold.
         any_scope: Whether a strategy's name may leave its scope out.
+        update: Gives kept weights new values that make up for those that are cut, see
+            `deepcuts.scoring.updates`; None where they stay as they are.
     """
 
     name: str
@@ -47,6 +51,7 @@ class Criterion:
     options: tuple[Option, ...] = ()
     by_row: bool = False
     any_scope: bool = False
+    update: UpdateFunction | None = None
 
     @property
     def statistics(self) -> list[Kind]:
@@ -97,6 +102,7 @@ def criterion(
     options: Iterable[Option] = (),
     by_row: bool = False,
     any_scope: bool = False,
+    update: UpdateFunction | None = None,
 ) -> Callable[[CriterionFunction], CriterionFunction]:
     """Register a function as a criterion; every command and driver then knows it.
 
@@ -110,6 +116,7 @@ def criterion(
         options: The options that the formula reads; scores are told apart by what they read alone.
         by_row: See `Criterion`; leave it off for a formula that compares weights with each other.
         any_scope: See `Criterion`.
+        update: See `Criterion`.
 
     Raises:
         ValueError: A name is taken, a statistic is unknown, or one is of a batch and another accumulated.
@@ -120,7 +127,9 @@ def criterion(
         unknown = needed - statistics.REGISTRY.keys()
         if unknown:
             raise ValueError(f"no statistic named {min(unknown)!r} is registered")
-        new = Criterion(name, function, needed, formula, source, short_name or name, own, by_row, any_scope)
+        new = Criterion(
+            name, function, needed, formula, source, short_name or name, own, by_row, any_scope, update
+        )
         if len({kind.per_batch for kind in new.statistics}) > 1:
             raise ValueError(f"{name!r} needs statistics of one batch and accumulated ones at once")
         if new.reads_examples and any(issubclass(kind, GradientStatistic) for kind in new.statistics):

@@ -57,6 +57,7 @@ class Gradient:
         stacks: Whether several passes may run as one larger batch, which suits a GPU.
         keeps_weights: Whether weights have their own values within the context; each gradient is then
             used and freed as soon as it is there, instead of when the context has been left.
+        explains: What it is of unless the option `explain` says otherwise: ``"loss"`` or ``"logit"``.
     """
 
     name: str
@@ -70,6 +71,12 @@ class Gradient:
     clean: bool
     stacks: bool
     keeps_weights: bool
+    explains: str = "loss"
+
+    def explained(self, options: ScoringOptions) -> str:
+        """What it is of: ``"loss"`` or ``"logit"``."""
+        chosen: str | None = options.explain
+        return chosen or self.explains
 
 
 REGISTRY: dict[str, Gradient] = {}
@@ -87,6 +94,7 @@ def gradient(
     clean: bool = False,
     stacks: bool = False,
     keeps_weights: bool = False,
+    explains: str = "loss",
 ) -> Callable[[Context], Context]:
     """Register a function as a gradient: it gives a context. Every criterion that reads one combines with it.
 
@@ -101,6 +109,7 @@ def gradient(
         clean: Leave it off for a context that does anything.
         stacks: Leave it off unless a pass's context depends on nothing but its rows.
         keeps_weights: Leave it off for a context that changes weights.
+        explains: See `Gradient`.
 
     Raises:
         ValueError: The name, or that of an option, is taken.
@@ -112,7 +121,7 @@ def gradient(
         own = tuple(dict.fromkeys([*options, limit]))
         declare(own)
         REGISTRY[name] = Gradient(
-            name, context, passes, formula, source, cost, own, limit, clean, stacks, keeps_weights
+            name, context, passes, formula, source, cost, own, limit, clean, stacks, keeps_weights, explains
         )
         return context
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias, TypeVar
@@ -24,6 +25,7 @@ class Statistic(ABC):
         name: What criteria call it.
         options: The options that it reads, for which it is told apart.
         per_batch: Whether it is of one batch.
+        size_option: The option that its memory grows with, if there is one.
         state: Its tensors, which `reduce` sums over processes; their shapes must be known before the first
             batch, since a process may get none.
     """
@@ -31,7 +33,16 @@ class Statistic(ABC):
     name: ClassVar[str] = ""
     options: ClassVar[tuple[Option, ...]] = ()
     per_batch: ClassVar[bool] = False
+    size_option: ClassVar[Option | None] = None
     state: dict[str, Tensor]
+
+    @classmethod
+    def memory(cls, shape: Sequence[int], options: ScoringOptions) -> int:
+        """How many bytes its state takes for a tensor of this shape, about; by default a float32 a weight.
+
+        Of a statistic of layers, which a weight and its bias share, the weight is asked alone.
+        """
+        return 0 if cls.per_batch else 4 * math.prod(shape)
 
     def reduce(self, add_up: Callable[[Tensor], object]) -> None:
         """Sum over processes, so that each has the whole.
