@@ -319,15 +319,22 @@ def test_inspect_notices_a_weight_that_came_back(finished: Path, tmp_path: Path,
     assert name in errors
 
 
-def test_strategies_lists_each_with_formula_and_cost(run: Run) -> None:
+def test_strategies_lists_the_axes_with_formulas_costs_and_options(run: Run) -> None:
+    from deepcuts.masks import all_allocations
+    from deepcuts.scoring import criteria, gradients
     from deepcuts.scoring.strategy import strategy_names
 
     status, out, _ = run("strategies", "--names")
     assert (status, out.split()) == (0, strategy_names())
     status, out, _ = run("strategies")
     assert status == 0
-    assert all(name in out for name in strategy_names())
-    assert "|w · mean(g) · (a + λ)|" in out
+    assert all(one.name in out and one.scope in out for one in all_allocations())
+    assert all(name in out and one.formula in out for name, one in criteria.REGISTRY.items())
+    assert all(name in out and one.formula in out for name, one in gradients.REGISTRY.items())
+    assert "--block-size" in out
+    assert "--floor" in out
+    assert f"{len(strategy_names())} names in all" in out
+    assert len(out.splitlines()) < 80
 
 
 @pytest.mark.parametrize(
