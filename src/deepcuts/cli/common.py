@@ -44,8 +44,8 @@ def with_data(function: Callable[..., None]) -> Callable[..., None]:
     return with_options(function, {panel: (*data_options(), LENGTH)}, undecided=[LENGTH.setting])
 
 
-def data_to_measure_on(model: str, given: Mapping[str, Any]) -> tuple[DataConfig, int]:
-    """Where a command's dev rows come from, and how many tokens a row has at most.
+def data_to_measure_on(model: str, given: Mapping[str, Any]) -> tuple[DataConfig, int | None]:
+    """Where a command's dev rows come from, and how many tokens a row has at most, None where the model says.
 
     Args:
         model: As the command takes it; a run folder knows its own data and length.
@@ -64,9 +64,9 @@ def data_to_measure_on(model: str, given: Mapping[str, Any]) -> tuple[DataConfig
     saved = saved_config(Path(model))
     if saved is not None and source.task is None and source.train is None:
         source = DataConfig.make({**saved["data"], **settings})
-    if length is None:
-        length = LENGTH.default if saved is None else saved[LENGTH.setting]
-    return source, LENGTH.checked(length)
+    if length is None and saved is not None:
+        length = saved[LENGTH.setting]
+    return source, None if length is None else LENGTH.checked(length)
 
 
 def texts_of_run(folder: Path) -> int | None:

@@ -31,7 +31,9 @@ def predict(
         ),
     ] = False,
     batch_size: Annotated[int, typer.Option(help="Texts a batch.")] = 32,
-    max_length: Annotated[int, typer.Option(help="Tokens of a text at most.")] = 128,
+    max_length: Annotated[
+        int | None, typer.Option(help="Tokens of a text at most (default: as the model was trained, or 128).")
+    ] = None,
     runtime: Annotated[
         str, typer.Option(help="auto, sparse or dense: auto takes the sparse runtime where it is faster.")
     ] = "auto",
@@ -59,17 +61,23 @@ def predict(
     from deepcuts.deploy.export.source import load_pruned
     from deepcuts.deploy.prediction import for_inference, predict_texts
     from deepcuts.deploy.runtime import choices_of
+    from deepcuts.tasks.lengths import length_for
 
     loaded, tokenizer = load_pruned(model, trust_remote_code=trust_remote_code)
     ready = for_inference(loaded, runtime)  # type: ignore[arg-type]
     typer.echo(f"runtime: {choices_of(ready) or 'all layers run dense'}", err=True)
+    cut = 0
     for found in predict_texts(ready, tokenizer, texts, batch_size=batch_size, max_length=max_length):
         typer.echo(_line(found.as_json()))
+        cut += found.is_cut
+    if cut:
+        length = length_for(max_length, tokenizer, loaded)
+        typer.echo(f"length: {cut:,} texts were cut to {length} tokens", err=True)
 
 
 def _line(found: dict[str, Any]) -> str:
     """One line of JSON, in the characters that standard output has."""
-    line = json_line(json.dumps(found, ensure_ascii=False))
+    line = json_line(json.dumps(found, ensure_ascii=False, allow_nan=False))
     try:
         line.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:

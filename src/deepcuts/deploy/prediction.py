@@ -9,11 +9,11 @@ from typing import Any, Literal
 
 import torch
 
-from deepcuts.common.errors import InputError
+from deepcuts.common.errors import InputError, ModelError
 from deepcuts.deploy.runtime import sparsify
 from deepcuts.models.purpose import kind_of_model
 from deepcuts.tasks import TaskKind
-from deepcuts.tasks.encoding import positions
+from deepcuts.tasks.lengths import length_for
 
 Runtime = Literal["auto", "sparse", "dense"]
 Text = str | tuple[str, str]
@@ -26,10 +26,12 @@ class Prediction:
     Attributes:
         text: The text, or both of a pair.
         said: What the model's kind of task tells of it, as JSON can hold it: a class with scores, a value, …
+        is_cut: Whether the text is longer than what was read of it.
     """
 
     text: Text
     said: Mapping[str, Any]
+    is_cut: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """What the command prints of it."""
@@ -61,7 +63,7 @@ def for_inference(model: Any, runtime: Runtime = "auto") -> Any:
 
 @torch.inference_mode()
 def predict_texts(
-    model: Any, tokenizer: Any, texts: Iterable[Text], *, batch_size: int = 32, max_length: int = 128
+    model: Any, tokenizer: Any, texts: Iterable[Text], *, batch_size: int = 32, max_length: int | None = None
 ) -> Iterator[Prediction]:
     """Predict texts in their order, as they come.
 
@@ -70,17 +72,18 @@ def predict_texts(
         tokenizer: Its tokenizer.
         texts: Texts or pairs; read a batch at a time.
         batch_size: Texts a batch.
-        max_length: Tokens of a text at most, or as few as the model has positions; longer ones are cut.
+        max_length: Tokens of a text at most, or as few as the model has positions; longer ones are cut. None
+            takes as many as the model was trained with, see `deepcuts.tasks.lengths`.
 
     Raises:
         InputError: A size is out of range.
-        ModelError: The model is for no kind of task that is known.
+        ModelError: The model is for no kind of task that is known, or says NaN or infinity.
     """
     for name, value in {"batch_size": batch_size, "max_length": max_length}.items():
-        if value < 1:
+        if value is not None and value < 1:
             raise InputError(name, value, "it must be 1 or more")
     kind = kind_of_model(model)
-    length = min(max_length, tokenizer.model_max_length, positions(model))
+    length = length_for(max_length, tokenizer, model)
     remaining = iter(texts)
     while batch := list(islice(remaining, batch_size)):
         yield from _predict_batch(kind, model, tokenizer, batch, length)
@@ -94,4 +97,10 @@ def _predict_batch(
         columns.append([text[1] for text in batch])
     encoded = tokenizer(*columns, truncation=True, max_length=length, padding=True, return_tensors="pt")
     found = kind.predictions(model(**encoded.to(model.device))).float().cpu()
-    return [Prediction(text, said) for text, said in zip(batch, kind.tell(found, model.config), strict=True)]
+    if not bool(torch.isfinite(found).all()):
+        raise ModelError("model: its outputs are NaN or infinite, which is no prediction")
+    cut = [bool(one.overflowing) for one in encoded.encodings or []] or [False] * len(batch)
+    return [
+        Prediction(text, said, is_cut)
+        for text, said, is_cut in zip(batch, kind.tell(found, model.config), cut, strict=True)
+    ]

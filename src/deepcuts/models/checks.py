@@ -55,15 +55,15 @@ def check_tensors(name: str, model: Any, report: Mapping[str, Any], *, needs_all
         ModelError: It is.
     """
     missing = sorted(report["missing_keys"])
-    if needs_all and missing:
-        raise ModelError(
-            f"model: {name!r} is not trained for a task: its file lacks {', '.join(missing[:3])}"
-        )
     lacking = [key for key in missing if _is_of_encoder(model, key) and "pooler" not in key.split(".")]
     if lacking:
         raise ModelError(
             f"model: the file of {name!r} lacks {len(lacking)} parameters of the encoder, such as "
             f"{lacking[0]}; they would be random"
+        )
+    if needs_all and missing:
+        raise ModelError(
+            f"model: {name!r} is not trained for a task: its file lacks {', '.join(missing[:3])}"
         )
     others = sorted(one for one in report["mismatched_keys"] if needs_all or _is_of_encoder(model, one[0]))
     if others:

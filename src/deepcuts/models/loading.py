@@ -19,6 +19,7 @@ from deepcuts.models.checks import check_config, check_finite, check_tensors, pa
 from deepcuts.models.former_head import KEPT, settle_head
 from deepcuts.models.names import resolve_model
 from deepcuts.models.purpose import complete, model_class, prepare_config
+from deepcuts.models.tokenizers import fit_tokenizer
 from deepcuts.tasks import Task, kind_of
 
 
@@ -74,11 +75,13 @@ def load_for_task(
     check_finite(name, parameters_and_buffers(model))
     if any("pooler" in key.split(".") for key in report["missing_keys"]):
         found.append("the pooler is new, as the file has none")
-    if notes is not None:
-        notes.extend(found)
     _make_plain(model)
     complete(model)
-    return model, load_tokenizer(name, trust_remote_code=trust_remote_code)
+    tokenizer = load_tokenizer(name, trust_remote_code=trust_remote_code)
+    found.extend(fit_tokenizer(name, tokenizer, model))
+    if notes is not None:
+        notes.extend(found)
+    return model, tokenizer
 
 
 def load_finetuned(
@@ -96,7 +99,9 @@ def load_finetuned(
             configuration, or holds what is no number.
     """
     model = load_trained(name, trust_remote_code=trust_remote_code, dtype=dtype)
-    return model, load_tokenizer(name, trust_remote_code=trust_remote_code)
+    tokenizer = load_tokenizer(name, trust_remote_code=trust_remote_code)
+    fit_tokenizer(name, tokenizer, model)
+    return model, tokenizer
 
 
 def load_trained(

@@ -11,6 +11,7 @@ from deepcuts.common.errors import ModelError
 from deepcuts.models.heads import CONFIG_KEY as RANGE_KEY
 from deepcuts.models.heads import bound_output
 from deepcuts.tasks import Task, TaskKind, all_kinds, kind_named, kind_of
+from deepcuts.tasks.lengths import KEY as LENGTH_KEY
 
 #: Where a model's own config keeps the kind of task, unless the kind recognises the config without it.
 KIND_KEY = "deepcuts_kind"
@@ -18,7 +19,7 @@ KIND_KEY = "deepcuts_kind"
 
 def prepare_config(config: Any, task: Task) -> None:
     """Prepare a pretrained model's configuration for a task, before a fresh head is made by it."""
-    for key in (KIND_KEY, RANGE_KEY):  # of another task
+    for key in (KIND_KEY, RANGE_KEY, LENGTH_KEY):  # of another task
         if hasattr(config, key):
             delattr(config, key)
     kind = kind_of(task)

@@ -101,8 +101,9 @@ def read_sparse(folder: str | Path) -> SparseCheckpoint:
         FileFormatError: The folder is of another format, or a file of it is missing, truncated or altered.
     """
     folder = Path(folder)
-    config = _config(folder)
+    config = read_config(folder / CONFIG)
     described = checked_description(config.get("quantization_config"), folder / CONFIG)
+    check_settings(config, described, folder / CONFIG)
     tensors = read_checked([folder / WEIGHTS], described)
     pruned: dict[str, PrunedTensor] = {}
     for name, shape in described["shapes"].items():
@@ -112,6 +113,43 @@ def read_sparse(folder: str | Path) -> SparseCheckpoint:
         except (KeyError, DeepcutsError) as error:
             raise FileFormatError(f"{folder / WEIGHTS}: {name!r} is incomplete or wrong ({error})") from None
     return SparseCheckpoint(pruned, tensors, config)
+
+
+# What of a configuration changes no output, or may change when the model is loaded and saved again.
+_SILENT = frozenset(
+    {"transformers_version", "_name_or_path", "architectures", "auto_map", "dtype", "torch_dtype",
+     "quantization_config", "use_cache", "return_dict", "output_attentions", "output_hidden_states",
+     "attn_implementation", "_attn_implementation"}
+)  # fmt: skip
+
+
+def settings_digest(config: Mapping[str, Any]) -> str:
+    """SHA-256 over what of a configuration can change what the model says: sizes, functions, names.
+
+    Args:
+        config: As ``config.json`` holds it.
+    """
+    content = {name: value for name, value in config.items() if name not in _SILENT}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def check_settings(config: Mapping[str, Any], described: Mapping[str, Any], where: object) -> None:
+    """Refuse a configuration that is not the one that the model was saved with.
+
+    Args:
+        config: As ``config.json`` holds it.
+        described: What `checked_description` gives; files of version 0.1 say nothing of the configuration.
+        where: For the message.
+
+    Raises:
+        FileFormatError: It was altered.
+    """
+    held = described.get("config_digest")
+    if held and held != settings_digest(config):
+        raise FileFormatError(
+            f"{where}: was altered after it was written, so the model would say something else (its digest "
+            "does not match)"
+        )
 
 
 def checked_values(values: Tensor) -> Tensor:
@@ -134,7 +172,7 @@ def check_finite(name: str, values: Tensor) -> None:
 def is_sparse(folder: str | Path) -> bool:
     """Whether a folder holds a model in the sparse format, by what its config says."""
     try:
-        described = _config(Path(folder)).get("quantization_config")
+        described = read_config(Path(folder) / CONFIG).get("quantization_config")
     except FileFormatError:
         return False
     return isinstance(described, dict) and described.get("quant_method") == METHOD
@@ -201,11 +239,16 @@ def digest(tensors: Mapping[str, Tensor], shapes: Shapes) -> str:
     return hashlib.sha256("\n".join([described, *lines]).encode()).hexdigest()
 
 
-def _config(folder: Path) -> dict[str, Any]:
+def read_config(path: Path) -> dict[str, Any]:
+    """What a ``config.json`` holds.
+
+    Raises:
+        FileFormatError: It can't be read, or is no object.
+    """
     try:
-        config = parse((folder / CONFIG).read_bytes())
+        config = parse(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
-        raise FileFormatError(f"{folder / CONFIG}: can't be read ({error})") from None
+        raise FileFormatError(f"{path}: can't be read ({error})") from None
     if not isinstance(config, dict):
-        raise FileFormatError(f"{folder / CONFIG}: is no object")
+        raise FileFormatError(f"{path}: is no object")
     return config

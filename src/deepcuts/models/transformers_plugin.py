@@ -14,6 +14,7 @@ Registered with Transformers' public `register_quantizer` and `register_quantiza
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,16 +28,20 @@ from deepcuts.common.errors import FileFormatError
 from deepcuts.masks.bits import TensorBits
 from deepcuts.masks.pruned_tensor import PrunedTensor
 from deepcuts.models.sparse_checkpoint import (
+    CONFIG,
     FORMAT_VERSION,
     LOAD_WITH,
     METHOD,
     check_finite,
+    check_settings,
     checked_description,
     checked_values,
     digest,
     encode,
     mask_name,
     read_checked,
+    read_config,
+    settings_digest,
 )
 
 #: The model's attribute that holds its masks: parameter name → `deepcuts.masks.bits.TensorBits`.
@@ -52,6 +57,8 @@ class SparseConfig(QuantizationConfigMixin):  # type: ignore[misc, unused-ignore
         digest: `deepcuts.models.sparse_checkpoint.digest` of the file; set whenever the model is saved.
         format: Version of the format.
         load_with: A hint for whoever opens the file without deepcuts.
+        config_digest: `deepcuts.models.sparse_checkpoint.settings_digest` of the rest of the configuration;
+            set likewise. Empty in files of version 0.1.
         others: What Transformers adds, such as ``quant_method``.
     """
 
@@ -61,12 +68,14 @@ class SparseConfig(QuantizationConfigMixin):  # type: ignore[misc, unused-ignore
         digest: str = "",
         format: int = FORMAT_VERSION,
         load_with: str = LOAD_WITH,
+        config_digest: str = "",
         **others: Any,
     ) -> None:
         self.quant_method = METHOD
         self.format = format
         self.load_with = load_with
         self.digest = digest
+        self.config_digest = config_digest
         self.shapes = {name: list(shape) for name, shape in shapes.items()}
 
 
@@ -131,6 +140,9 @@ class SparseQuantizer(HfQuantizer):  # type: ignore[misc, unused-ignore]
     ) -> nn.Module:
         described = checked_description(self.quantization_config.to_dict(), "quantization_config")
         if checkpoint_files:
+            beside = Path(checkpoint_files[0]).parent / CONFIG
+            if beside.is_file():
+                check_settings(read_config(beside), described, beside)
             # Here, because Transformers keeps the message of what goes wrong in a conversion to itself.
             tensors = read_checked([Path(file) for file in checkpoint_files], described)
             for name in described["shapes"].keys() & tensors.keys():
@@ -146,6 +158,8 @@ class SparseQuantizer(HfQuantizer):  # type: ignore[misc, unused-ignore]
         """
         tensors = encode(model.state_dict(), getattr(model, ATTRIBUTE))
         self.quantization_config.digest = digest(tensors, self.quantization_config.shapes)
+        config: Any = model.config
+        self.quantization_config.config_digest = settings_digest(json.loads(config.to_json_string()))
         return tensors, {}
 
     def remove_quantization_config(self, model: nn.Module) -> None:

@@ -36,6 +36,7 @@ from deepcuts.scoring.memory import check_memory
 from deepcuts.scoring.strategy import ScoreRequest, Strategy
 from deepcuts.tasks import TaskData, measure
 from deepcuts.tasks.encoding import EncodedTask, ScoringBatches, encode, hold_out
+from deepcuts.tasks.lengths import KEY as LENGTH_KEY
 from deepcuts.training.evaluation import predict
 from deepcuts.training.plan import TrainingPlan
 from deepcuts.training.trainer import Training, train
@@ -46,7 +47,9 @@ LOADED = frozenset(
 )
 
 # What a model's configuration holds that changes no number, or that its tensors say already.
-_SILENT = frozenset({"transformers_version", "_name_or_path", "architectures", "dtype", "torch_dtype"})
+_SILENT = frozenset(
+    {"transformers_version", "_name_or_path", "architectures", "dtype", "torch_dtype", LENGTH_KEY}
+)
 
 
 @dataclass
@@ -235,7 +238,8 @@ class Job:
         tensor_file.save(path, "predictions", predictions, {"dev": self.task.dev.digest})
 
     def save(self, folder: Path, masks: Masks) -> None:
-        """Model and tokenizer, see `deepcuts.runs.saving.save_and_check`."""
+        """Model, which says how long its rows were, and tokenizer; see `save_and_check`."""
+        setattr(self.model.config, LENGTH_KEY, self.task.length)
         save_and_check(
             self.model, self.task.tokenizer, folder, masks, trust_remote_code=self.config.trust_remote_code
         )

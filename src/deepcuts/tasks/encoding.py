@@ -17,6 +17,7 @@ from torch.utils.data import Dataset
 from deepcuts.common.errors import DataError, InputError
 from deepcuts.common.seeds import derive_seed
 from deepcuts.tasks.kinds.kind import TaskKind, kind_of
+from deepcuts.tasks.lengths import length_for
 from deepcuts.tasks.task import Split, TaskData
 
 Row = Mapping[str, Any]
@@ -107,30 +108,31 @@ class EncodedTask:
         return self.kind.collate(rows, self.tokenizer)
 
 
-def encode(data: TaskData, tokenizer: Any, model: Any, max_length: int) -> EncodedTask:
+def encode(data: TaskData, tokenizer: Any, model: Any, max_length: int | None = None) -> EncodedTask:
     """Tokenise a task.
 
     Args:
         data: The task and its rows.
         tokenizer: A Hugging Face tokenizer.
         model: The model, which may allow fewer positions than `max_length`.
-        max_length: Greatest number of tokens of a row, pairs together; longer ones are cut.
+        max_length: Greatest number of tokens of a row, pairs together; longer ones are cut. None takes as
+            many as the model was trained with, see `deepcuts.tasks.lengths`.
 
     Raises:
         InputError: `max_length` is too small to hold a row's special tokens and a word.
         ModelError: The model's outputs are for other classes than the task's.
         DataError: The tokenizer knows next to none of the words.
     """
-    if max_length < 8:
+    if max_length is not None and max_length < 8:
         raise InputError("max_length", max_length, "it must be 8 tokens or more")
-    length = min(max_length, tokenizer.model_max_length, positions(model))
+    length = length_for(max_length, tokenizer, model)
     kind = kind_of(data.task)
     match = kind.match(data.task, model.config)
     train, cut_train = kind.encode(data.task, data.train, tokenizer, length)
     dev, cut_dev = kind.encode(data.task, data.dev, tokenizer, length)
     cut = cut_train + cut_dev
     notes = [match.said] if match.said else []
-    if length < max_length:
+    if max_length is not None and length < max_length:
         notes.append(f"the model takes {length} tokens at most, so rows are cut there, not at {max_length}")
     notes.extend(_unknown_words([*train, *dev], tokenizer))
     return EncodedTask(
@@ -222,14 +224,3 @@ class ScoringBatches:
             yield self.task.collate(
                 [self.task.train[index] for index in order[start : start + self.batch_size]]
             )
-
-
-def positions(model: Any) -> int:
-    """The most tokens that a model has positions for."""
-    positions = getattr(model.config, "max_position_embeddings", None)
-    if not positions or positions < 0:
-        return 1 << 30
-    # RoBERTa and its kin count positions from the padding id on.
-    offset = getattr(getattr(model, "base_model", model), "embeddings", None)
-    padding = getattr(offset, "padding_idx", None)
-    return int(positions) - (int(padding) + 1 if padding is not None else 0)

@@ -88,7 +88,7 @@ def bench(
     data: TaskData | None = None,
     *,
     options: BenchOptions | None = None,
-    max_length: int = 128,
+    max_length: int | None = None,
     reporter: Reporter | None = None,
 ) -> Bench:
     """Measure a model in every way in which this machine can run it.
@@ -99,7 +99,7 @@ def bench(
         path: A run folder; a saved model, dense or sparse; a packed file; a name on the Hub.
         data: The task that dev measures come from; None measures none.
         options: How.
-        max_length: Tokens of a dev row at most.
+        max_length: Tokens of a dev row at most; None takes as many as the model was trained with.
         reporter: Where progress is shown.
 
     Raises:

@@ -14,7 +14,7 @@ from deepcuts.deploy.export.dense_runtimes import input_names
 from deepcuts.deploy.export.source import load_pruned, load_source
 from deepcuts.masks.masks import Masks
 from deepcuts.runs.run_folder import MASKS
-from deepcuts.tasks.encoding import positions
+from deepcuts.tasks.lengths import positions
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from deepcuts.masks.holding import HeldMasks
 from deepcuts.masks.masks import Masks
 from deepcuts.models.loading import load_finetuned
 from deepcuts.models.names import resolve_model
-from deepcuts.runs.run_folder import MASKS, MODEL, mask_file
+from deepcuts.runs.run_folder import MASKS, MODEL, mask_file, saved_config
+from deepcuts.tasks.lengths import KEY
 
 
 def load_source(path: str, *, masks: Path | None = None, trust_remote_code: bool = False) -> Source:
@@ -42,6 +43,7 @@ def load_source(path: str, *, masks: Path | None = None, trust_remote_code: bool
         raise InputError("run", path, "this run kept its masks, but no model")
     with _opened(path) as (name, held_masks):
         model, tokenizer = load_finetuned(name, trust_remote_code=trust_remote_code, dtype="auto")
+        _tell_length(path, model)
         if masks is not None:
             found = Masks.load(masks)
         elif (own := held_masks()) is not None:
@@ -73,7 +75,9 @@ def load_pruned(path: str | Path, *, trust_remote_code: bool = False) -> tuple[A
         FileFormatError: The packed file is truncated or was altered.
     """
     with _opened(str(path)) as (name, _):
-        return load_finetuned(name, trust_remote_code=trust_remote_code)
+        model, tokenizer = load_finetuned(name, trust_remote_code=trust_remote_code)
+    _tell_length(str(path), model)
+    return model, tokenizer
 
 
 def masks_from_zeros(model: Any) -> Masks:
@@ -90,6 +94,13 @@ def masks_from_zeros(model: Any) -> Masks:
     if not masks:
         raise InputError("run", type(model).__name__, "none of its weights is 0, so it was not pruned")
     return Masks(masks)
+
+
+def _tell_length(path: str, model: Any) -> None:
+    """Let a run's model say how many tokens it was trained with, where an older version saved it."""
+    saved = saved_config(Path(path))
+    if saved is not None and not hasattr(model.config, KEY):
+        setattr(model.config, KEY, saved["max_length"])
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from deepcuts.deploy.runtime.conversion import check_options, fused_activations
 from deepcuts.deploy.runtime.encoder_layer import use_kernel
 from deepcuts.deploy.runtime.kernel import Precision
 from deepcuts.deploy.runtime.sparse_linear import SparseLinear
+from deepcuts.models.checks import check_config
 from deepcuts.models.purpose import complete, model_class
 from deepcuts.models.sparse_checkpoint import check_finite, read_sparse
 
@@ -49,9 +50,12 @@ def load(
     check_options(precision, dense_above)
     checkpoint = read_sparse(path)
     config = AutoConfig.from_pretrained(path, trust_remote_code=trust_remote_code)
+    check_config(str(path), str(path), config)
     del config.quantization_config
     with init_empty_weights(include_buffers=False):
         model = model_class(config).from_config(config, trust_remote_code=trust_remote_code)
+    for name, tensor in checkpoint.others.items():
+        check_finite(name, tensor)
     tensors = dict(checkpoint.others)
     pruned_tensors = checkpoint.pruned
     del checkpoint  # or what the file holds in another precision would stay beside what is made of it
