@@ -150,3 +150,21 @@ def test_text_that_is_none_is_refused(run: Path, tmp_path: Path) -> None:
         assert done.returncode == 2
         assert message in done.stderr
         assert done.stderr.count("\n") == 1
+
+
+def test_a_list_of_objects_and_what_is_none(run: Path, tmp_path: Path) -> None:
+    rows = [{"text": "the dog is here"}, {"text": "the cat"}]
+    (tmp_path / "list.json").write_text(json.dumps(rows, indent=1))
+    (tmp_path / "lines.json").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    said = [predict(run, "--file", tmp_path / name).stdout for name in ("list.json", "lines.json")]
+    assert said[0] == said[1]
+    assert [json.loads(line)["text"] for line in said[0].splitlines()] == ["the dog is here", "the cat"]
+    for content, message in {
+        '[{"text": "a"}, {"pair": "b"}]': "list.json, row 2: ",
+        '[{"text": "a"}': "it must be a list of JSON objects",
+        '[{"text": "a", "text": "b"}]': "'text' stands twice",
+    }.items():
+        (tmp_path / "list.json").write_text(content)
+        done = predict(run, "--file", tmp_path / "list.json")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert message in done.stderr

@@ -90,7 +90,8 @@ def test_evaluate_and_bench_find_a_perfect_model_perfect_whatever_its_order(home
 def test_prune_keeps_the_head_and_gives_each_row_its_class(home: Path, tmp_path: Path, name: str) -> None:
     run = tmp_path / "run"
     done = deepcuts(
-        "prune", "--model", home / name, *flags(data(home)), "--density", 1, "--rewind", "finetuned",
+        "prune", "--select-on", "dev",
+        "--model", home / name, *flags(data(home)), "--density", 1, "--rewind", "finetuned",
         "--epochs", "0+0", "--strategy", "LayerMagWeight", "-o", run,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -105,7 +106,18 @@ def test_prune_keeps_the_head_and_gives_each_row_its_class(home: Path, tmp_path:
 
 def test_other_names_are_refused_everywhere_and_both_sets_are_named(home: Path, tmp_path: Path) -> None:
     other = flags(data(home, neg="negative", pos="positive"))
-    prune = ["prune", "--density", 1, "--epochs", "0+0", "-o", tmp_path / "run", "--model"]
+    prune = [
+        "prune",
+        "--select-on",
+        "dev",
+        "--density",
+        1,
+        "--epochs",
+        "0+0",
+        "-o",
+        tmp_path / "run",
+        "--model",
+    ]
     for command in (
         ["evaluate"],
         ["bench", "--turns", 3, "--no-memory", "--shape", "1x8"],
@@ -154,7 +166,8 @@ def test_names_survive_in_every_format(tmp_path: Path, home: Path, format: str) 
                   retrain_epochs=0, rewind="finetuned", strategy="LayerMagWeight")  # fmt: skip
     assert made.head == "kept"
     done = deepcuts(
-        "prune", "--model", home / "pos-neg", *flags(data(home)), "--density", 0.5, "--rewind", "finetuned",
+        "prune", "--select-on", "dev",
+        "--model", home / "pos-neg", *flags(data(home)), "--density", 0.5, "--rewind", "finetuned",
         "--epochs", "0+0", "--strategy", "LayerMagWeight", "-o", run,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -196,7 +209,7 @@ def test_configurations_that_contradict_themselves_are_refused(
     change(content)
     (folder / "config.json").write_text(json.dumps(content))
     source = flags(data(home))
-    prune = ["prune", "--density", 1, "-o", tmp_path / "run", "--dry-run", "--model"]
+    prune = ["prune", "--select-on", "dev", "--density", 1, "-o", tmp_path / "run", "--dry-run", "--model"]
     for command in (["evaluate", folder, *source], ["predict", folder, "the dog"], [*prune, folder, *source],
                     ["bench", folder], ["export", folder, "-o", tmp_path / "out"]):  # fmt: skip
         done = deepcuts(*command)

@@ -161,7 +161,11 @@ def test_rows_are_named_by_line_where_a_row_is_a_line(tmp_path):
         ("a.tsv", b"text\tlabel\nx\t1\n\ny\t1\n", "line 3: has 1 fields"),
         ("a.jsonl", b'{"text": "x", "label": 1}\n{"text": \n', "line 2: is not JSON"),
         ("a.jsonl", b'{"text": "x", "label": 1}\n\n{"text": "y"}\n', "line 2: is not JSON"),
-        ("a.json", b'[{"text": "x", "label": 1}]', "line 1: is not a JSON object; one object a line"),
+        ("a.jsonl", b'[{"text": "x", "label": 1}]', "line 1: is not a JSON object; one object a line"),
+        ("a.json", b'[{"text": "x", "label": 1}, 2]', "row 2: is 2, but an object is expected"),
+        ("a.json", b'[{"text": "x", "label": 1},', "a.json: is not JSON"),
+        ("a.json", b"[]", "holds no rows|has no column"),
+        ("a.jsonl", b'{"text": "x", "text": "y", "label": 1}', "line 1: is not JSON .'text' stands twice"),
         ("a.jsonl", b"[" * 100_000, "line 1: is not JSON"),
         ("a.parquet", b"PAR1 certainly not PAR1", "can't be read"),
         ("a.parquet", b"text,label\nx,1\n", "can't be read"),
@@ -201,3 +205,14 @@ def test_a_field_of_a_csv_file_may_be_as_long_as_one_of_another(tmp_path: Path) 
     columns, _ = read_columns(tmp_path / "a.csv", ["text"])
     assert columns["text"] == [text]
     assert csv.field_size_limit() == 131_072  # as Python has it for others
+
+
+@pytest.mark.parametrize("before", [b"", b"\n ", b"\xef\xbb\xbf"])
+def test_a_list_of_objects_is_read_as_its_lines_are(tmp_path, before):
+    rows = [{"text": "a\nb", "label": 1}, {"label": "no", "text": "c"}, {"text": "d"}]
+    (tmp_path / "list.json").write_bytes(before + json.dumps(rows, indent=1).encode())
+    (tmp_path / "lines.json").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found, origin = read_columns(tmp_path / "list.json", ["text", "label"])
+    assert found == read_columns(tmp_path / "lines.json", ["text", "label"])[0]
+    assert found == {"text": ["a\nb", "c", "d"], "label": [1, "no", None]}
+    assert origin.at(1).endswith("list.json, row 2")

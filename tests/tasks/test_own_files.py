@@ -207,3 +207,55 @@ def test_a_bool_is_not_a_number_to_predict(tmp_path):
 def test_arguments_that_make_no_sense_are_refused(tmp_path, options, words):
     with pytest.raises(InputError, match=words):
         load(tmp_path, ["a", "b"], **options)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (["1,5", "2", "3,25"], "holds '1,5'; write numbers with a decimal point"),
+        (["0", "0.0", "1"], "holds '0' and '0.0', one number; as classes they would be two"),
+        (["1", "01", "2"], "one number; as classes they would be two"),
+    ],
+)
+def test_labels_of_which_a_guess_would_be_wrong_are_refused_unless_the_kind_is_named(
+    tmp_path, values, message
+):
+    with pytest.raises(DataError, match=message):
+        load(tmp_path, values, write=json_file)
+    assert load(tmp_path, values, write=json_file, kind="classification").task.kind == "classification"
+
+
+@pytest.mark.parametrize(
+    ("values", "described"),
+    [
+        (
+            ["1", "2", "2"],
+            "guessed from the labels: they are 2 different whole numbers; --kind says otherwise",
+        ),
+        (["a", "b", "b"], "guessed from the labels: they are 2 different names; --kind says otherwise"),
+        (["1", "2.5", "2"], "a number, guessed from the labels: they are numbers, and not all whole"),
+        ([str(i) for i in range(21)], "they are 21 different whole numbers, more than 20"),
+    ],
+)
+def test_what_was_taken_for_what_is_described(tmp_path, values, described):
+    found = dict(load(tmp_path, values).described)
+    assert described in found["kind"]
+    assert (found["text"], found["label"]) == ("'text'", "'label'")
+    named = dict(load(tmp_path, values, kind="classification").described)
+    assert "guessed" not in named["kind"]
+    assert f"{values[1]!r} {values.count(values[1])}" in named["  training"] or len(values) > 10
+
+
+def test_numbers_are_described_by_their_range(tmp_path):
+    found = dict(load(tmp_path, ["1.5", "2", "4"], ["1", "2"]).described)
+    assert (found["  training"], found["  dev"]) == ("1.5 to 4, mean 2.5", "1 to 2, mean 1.5")
+
+
+@pytest.mark.parametrize("spaces", ["", "  ", "\u00a0"])
+def test_a_column_without_any_text_is_refused(tmp_path, spaces):
+    empty, filled = csv_file(tmp_path / "empty.csv", "ab", spaces), csv_file(tmp_path / "filled.csv", "ab")
+    for files in ((empty, filled), (filled, empty)):
+        with pytest.raises(DataError, match=r"empty.csv: every text is empty"):
+            load_files(*files, ["text"], "label")
+        with pytest.raises(DataError, match=r"empty.csv: every text is empty"):
+            load_files(*files, ["more", "text"], "label")

@@ -33,6 +33,8 @@ def print_bench(run: str, found: Bench) -> None:
         told += [f"not to be used: {one.fault}"] if one.fault is not None else []
         for text in [*told, *one.notes]:
             say(f"{one.title}: {text}.")
+    for note in found.notes:
+        say(f"{note[:1].upper()}{note[1:]}.")
     say(found.advice)
 
 

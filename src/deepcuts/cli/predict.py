@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from deepcuts.common.errors import InputError, brief
+from deepcuts.common.json_text import parse
 from deepcuts.common.shown import json_line
 from deepcuts.common.text_lines import lines_of, open_text
 
@@ -21,7 +22,7 @@ def predict(
         list[str] | None, typer.Argument(help="Texts; by default a line each from standard input.")
     ] = None,
     file: Annotated[
-        Path | None, typer.Option(help="Texts, a line each; or .jsonl with 'text' and, for pairs, 'pair'.")
+        Path | None, typer.Option(help="Texts, a line each; or .jsonl or .json with 'text' and maybe 'pair'.")
     ] = None,
     pair: Annotated[
         bool,
@@ -50,7 +51,7 @@ def predict(
     if text and file is not None:
         raise InputError("file", str(file), "texts are given as arguments already")
     for name, value in {"batch_size": batch_size, "max_length": max_length}.items():
-        if value < 1:
+        if value is not None and value < 1:
             raise InputError(name, value, "it must be 1 or more")
     from deepcuts.cli.common import texts_of_run
 
@@ -100,8 +101,8 @@ def _texts(given: list[str] | None, file: Path | None, pair: bool, trained_on: i
                 lines = list(lines_of(opened, str(file)))
         except OSError as error:
             raise InputError("file", str(file), f"it must be a readable text file ({brief(error)})") from None
-        if file.suffix.lower() in (".jsonl", ".ndjson"):
-            return _rows(lines, file, 2 if pair else None, trained_on)
+        if file.suffix.lower() in (".jsonl", ".ndjson", ".json"):
+            return _rows(_parsed(lines, file), file, 2 if pair else None, trained_on)
     if trained_on is not None and trained_on != 1 + pair:
         must = "must be given for a run of pairs" if trained_on == 2 else "is not for a run of single texts"
         raise InputError("pair", pair, f"--pair {must}")
@@ -125,14 +126,15 @@ def _lines(lines: Iterable[str], where: str, pair: bool) -> Iterator[Any]:
         yield tuple(parts) if pair else content
 
 
-def _rows(lines: list[str], file: Path, asked: int | None, trained_on: int | None) -> Iterator[Any]:
-    """Those of JSON lines: all single, or all pairs, as one batch is."""
+def _rows(
+    rows: Iterable[tuple[str, Any]], file: Path, asked: int | None, trained_on: int | None
+) -> Iterator[Any]:
+    """Those of JSON: all single, or all pairs, as one batch is."""
     words = {1: "a single text", 2: "a pair"}
     found = []
     first = None
-    for number, line in enumerate(lines, 1):
-        where = f"{file}:{number}"
-        row = _parsed(line, where)
+    for where, content in rows:
+        row = _row(content, where)
         count = 1 if isinstance(row, str) else 2
         first = first or count
         for right, why in (
@@ -141,19 +143,33 @@ def _rows(lines: list[str], file: Path, asked: int | None, trained_on: int | Non
             (first, "the first line is"),
         ):
             if right is not None and count != right:
-                raise InputError(where, line, f"it is {words[count]}, and {why} {words[right]}")
+                raise InputError(where, content, f"it is {words[count]}, and {why} {words[right]}")
         found.append(row)
     return iter(found)
 
 
-def _parsed(line: str, where: str) -> Any:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError):
-        row = None
+def _parsed(lines: list[str], file: Path) -> Iterator[tuple[str, Any]]:
+    """Where each row stands, and what it is: one a line, or all in one list."""
+    if file.suffix.lower() == ".json" and lines and lines[0].lstrip().startswith("["):
+        try:
+            rows = parse("\n".join(lines))
+        except (ValueError, RecursionError) as error:
+            raise InputError(
+                "file", str(file), f"it must be a list of JSON objects ({brief(error)})"
+            ) from None
+        yield from ((f"{file}, row {number}", row) for number, row in enumerate(rows, 1))
+        return
+    for number, line in enumerate(lines, 1):
+        try:
+            yield f"{file}:{number}", parse(line)
+        except (ValueError, RecursionError):
+            yield f"{file}:{number}", line
+
+
+def _row(row: Any, where: str) -> Any:
     text, other = (row.get("text"), row.get("pair")) if isinstance(row, dict) else (None, None)
     if not isinstance(text, str) or not (other is None or isinstance(other, str)):
-        raise InputError(where, line, "it must be a JSON object with a string 'text', and maybe 'pair'")
+        raise InputError(where, row, "it must be a JSON object with a string 'text', and maybe 'pair'")
     for one in (text, other or ""):
         _check_unicode(one, where)
     return text if other is None else (text, other)

@@ -6,15 +6,19 @@ import json
 from typing import Any, NoReturn
 
 
-def parse(text: str | bytes) -> Any:
+def parse(text: str | bytes, *, with_nan: bool = False) -> Any:
     """Read JSON.
+
+    Args:
+        text: In UTF-8, if it is bytes.
+        with_nan: Whether NaN and infinity are taken, for those who say better where they stand.
 
     Raises:
         ValueError: It is none; or a name stands twice in one object, of which Python would take the last; or
             a number is NaN or infinite, which JSON does not have.
         RecursionError: It is nested too deeply.
     """
-    return json.loads(text, object_pairs_hook=_once_each, parse_constant=_no_number)
+    return json.loads(text, object_pairs_hook=_once_each, parse_constant=None if with_nan else _no_number)
 
 
 def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

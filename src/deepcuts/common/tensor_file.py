@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -63,6 +64,16 @@ def load(path: str | Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]
     if not _is_whole(metadata[_KEY], content, ordered):
         raise FileFormatError(f"{path}: was altered after it was written (its digest does not match)")
     return ordered, content
+
+
+def kind_of(path: str | Path) -> str | None:
+    """What a file that `save` wrote holds, by its header alone; None for any other file."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            content = parse((file.metadata() or {})[_KEY])
+        return str(content["kind"])
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
 @contextmanager

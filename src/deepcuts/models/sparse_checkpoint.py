@@ -91,11 +91,12 @@ def encode(tensors: Mapping[str, Tensor], masks: Mapping[str, TensorBits]) -> di
     return found
 
 
-def read_sparse(folder: str | Path) -> SparseCheckpoint:
+def read_sparse(folder: str | Path, *, whole: bool = True) -> SparseCheckpoint:
     """Read a sparse model's parts, checked against its digest.
 
     Args:
         folder: A folder that ``deepcuts export --format sparse`` or a second ``save_pretrained`` wrote.
+        whole: Whether its configuration is checked too; whoever says no calls `check_settings` later.
 
     Raises:
         FileFormatError: The folder is of another format, or a file of it is missing, truncated or altered.
@@ -103,7 +104,8 @@ def read_sparse(folder: str | Path) -> SparseCheckpoint:
     folder = Path(folder)
     config = read_config(folder / CONFIG)
     described = checked_description(config.get("quantization_config"), folder / CONFIG)
-    check_settings(config, described, folder / CONFIG)
+    if whole:
+        check_settings(config, folder / CONFIG)
     tensors = read_checked([folder / WEIGHTS], described)
     pruned: dict[str, PrunedTensor] = {}
     for name, shape in described["shapes"].items():
@@ -133,18 +135,17 @@ def settings_digest(config: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def check_settings(config: Mapping[str, Any], described: Mapping[str, Any], where: object) -> None:
+def check_settings(config: Mapping[str, Any], where: object) -> None:
     """Refuse a configuration that is not the one that the model was saved with.
 
     Args:
-        config: As ``config.json`` holds it.
-        described: What `checked_description` gives; files of version 0.1 say nothing of the configuration.
+        config: As ``config.json`` holds it; files of version 0.1 hold no digest of it.
         where: For the message.
 
     Raises:
         FileFormatError: It was altered.
     """
-    held = described.get("config_digest")
+    held = config["quantization_config"].get("config_digest")
     if held and held != settings_digest(config):
         raise FileFormatError(
             f"{where}: was altered after it was written, so the model would say something else (its digest "

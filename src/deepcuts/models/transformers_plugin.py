@@ -142,7 +142,7 @@ class SparseQuantizer(HfQuantizer):  # type: ignore[misc, unused-ignore]
         if checkpoint_files:
             beside = Path(checkpoint_files[0]).parent / CONFIG
             if beside.is_file():
-                check_settings(read_config(beside), described, beside)
+                check_settings(read_config(beside), beside)
             # Here, because Transformers keeps the message of what goes wrong in a conversion to itself.
             tensors = read_checked([Path(file) for file in checkpoint_files], described)
             for name in described["shapes"].keys() & tensors.keys():

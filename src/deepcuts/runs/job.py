@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -26,6 +24,9 @@ from deepcuts.masks.masks import Masks
 from deepcuts.masks.rewinding import Snapshot, rewind, snapshot
 from deepcuts.models.loading import load_for_task
 from deepcuts.runs.config import PruneConfig
+from deepcuts.runs.config_digest import config_digest
+from deepcuts.runs.held import check_plans, masks_of_others
+from deepcuts.runs.notes import notes_of
 from deepcuts.runs.plateau import Plateau, find_plateau
 from deepcuts.runs.recipes import Recipe, recipe_named
 from deepcuts.runs.saving import save_and_check
@@ -46,11 +47,6 @@ LOADED = frozenset(
     {"model", "data", "seed", "prunable", "max_length", "head", "trust_remote_code", "select_on"}
 )
 
-# What a model's configuration holds that changes no number, or that its tensors say already.
-_SILENT = frozenset(
-    {"transformers_version", "_name_or_path", "architectures", "dtype", "torch_dtype", LENGTH_KEY}
-)
-
 
 @dataclass
 class Job:
@@ -67,7 +63,7 @@ class Job:
         budget: How much is kept.
         processes: The processes that share the work.
         reporter: Where progress is shown.
-        notes: What was guessed or found while it was loaded, a sentence each.
+        told: What was guessed or found while it was loaded, a sentence each.
     """
 
     config: PruneConfig
@@ -80,7 +76,7 @@ class Job:
     budget: Budget
     processes: Processes
     reporter: Reporter
-    notes: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
 
     def with_config(self, config: PruneConfig) -> Job:
         """The same model and task under another configuration; nothing is loaded again.
@@ -98,6 +94,7 @@ class Job:
         budget.kept_in_all(prunable)
         job = replace(self, config=config, budget=budget)
         check_memory(self.parameters, [job.request])
+        check_plans(job)
         return job if self.request.compiles else job.checked()
 
     @cached_property
@@ -123,6 +120,18 @@ class Job:
     def request(self) -> ScoreRequest:
         """What its weights are scored by."""
         return ScoreRequest(Strategy.parse(self.config.strategy), self.config.scoring())
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of what will be done, a sentence each."""
+        return (*self.told, *notes_of(self))
+
+    @cached_property
+    def held(self) -> Masks | None:
+        """The weights that are not 0 at θ0, if those that are should stay so."""
+        if not self.config.keep_zeros:
+            return None
+        return masks_of_others(self.start, self.parameters)
 
     def checked(self) -> Job:
         """Itself, once it is known that its scores fit into memory, and can be compiled if they are to be."""
@@ -163,7 +172,8 @@ class Job:
         """θ0, and what the model makes of it."""
         output_range = self.task.data.task.output_range
         found = {"start": self.start_digest, "config": self.config_digest}
-        return {**found, **({"output_range": list(output_range)} if output_range else {})}
+        held = {"keep_zeros": True} if self.config.keep_zeros else {}
+        return {**found, **held, **({"output_range": list(output_range)} if output_range else {})}
 
     @property
     def lessons(self) -> dict[str, Any]:
@@ -285,17 +295,6 @@ def prepare(
     shown = reporter if reporter is not None and processes.is_first else Reporter()
     digests = start.digest, config_digest(model)
     told = (*notes, *task.notes)
-    return Job(config, task, model, start, *digests, parameters, budget, processes, shown, told).checked()
-
-
-def config_digest(model: nn.Module) -> str | None:
-    """Digest of a model's configuration, as far as it can change a number; None where it has none.
-
-    What is at the default of its class is left out, as `PreTrainedConfig.to_diff_dict` does.
-    """
-    config: Any = getattr(model, "config", None)
-    if not hasattr(config, "to_diff_dict"):
-        return None
-    content = {name: value for name, value in config.to_diff_dict().items() if name not in _SILENT}
-    text = json.dumps(content, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
+    job = Job(config, task, model, start, *digests, parameters, budget, processes, shown, told)
+    check_plans(job)
+    return job.checked()

@@ -108,7 +108,8 @@ def _training(job: Job, plan: TrainingPlan) -> Identity:
         if name not in _PLAN and value != getattr(TrainingPlan(plan.epochs, plan.learning_rate), name)
     ]
     # Gradients of several batches or processes were added up where their mean is meant.
-    if others or plan.accumulation > 1 or job.processes.count > 1 or job.task.held_out is not None:
+    young = job.task.held_out is not None or job.config.keep_zeros
+    if others or plan.accumulation > 1 or job.processes.count > 1 or young:
         return None
     task = job.task.data.task
     return {

@@ -57,6 +57,7 @@ _CUT = (
         "Names of parameters to cut, with wildcards; repeatable.",
         count=None,
     ),
+    Option("keep_zeros", bool, False, "Weights of the model that are 0 already stay so, as if cut before."),
     Option("recipe", str, "paper", "The order of steps: {recipes}."),
 )
 _CHOSEN = Option(

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from deepcuts.common.errors import DataError, brief
+from deepcuts.common.json_text import parse
 from deepcuts.common.text_lines import decode, encoding_fault
 from deepcuts.tasks.task import Origin, Unit
 
@@ -28,8 +28,8 @@ def read_columns(path: Path, wanted: Sequence[str]) -> tuple[Columns, Origin]:
 
     ``.csv``: a header row, commas, standard quoting with ``"``. ``.tsv``: a header row and a plain split
     on tab, as GLUE has it: ``"`` is part of the text and a line is a row. ``.jsonl``, ``.ndjson``,
-    ``.json``: one object a line; a key a line lacks is None. ``.parquet``. Text is UTF-8, with or
-    without a byte order mark.
+    ``.json``: one object a line, or one list of objects; a key an object lacks is None. ``.parquet``. Text
+    is UTF-8, with or without a byte order mark.
 
     Args:
         path: The file.
@@ -50,6 +50,8 @@ def read_columns(path: Path, wanted: Sequence[str]) -> tuple[Columns, Origin]:
     if not path.stat().st_size:
         raise DataError(f"{path}: is empty")
     read, unit, first = _READERS[path.suffix.lower()]
+    if path.suffix.lower() == ".json" and _begins_a_list(path):
+        read, unit = _read_json_list, "row"
     origin = Origin(str(path), unit, first)
     try:
         names, rows = read(path, origin)
@@ -98,15 +100,35 @@ def _read_tsv(path: Path, origin: Origin) -> Table:
 
 
 def _read_json_lines(path: Path, origin: Origin) -> Table:
+    text = _text(path)
     records: list[dict[str, Any]] = []
-    for index, line in enumerate(_text(path).rstrip().split("\n")):
+    for index, line in enumerate(text.rstrip().split("\n")):
         try:
-            record = json.loads(line)
+            record = parse(line, with_nan=True)
         except (ValueError, RecursionError) as error:
             raise DataError(f"{origin.at(index)}: is not JSON ({brief(error)}); one object a line") from None
         if not isinstance(record, dict):
             raise DataError(f"{origin.at(index)}: is not a JSON object; one object a line is expected")
         records.append(record)
+    names = list(dict.fromkeys(name for record in records for name in record))
+    return names, [[record.get(name) for name in names] for record in records]
+
+
+def _begins_a_list(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(1024).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"[")
+
+
+def _read_json_list(path: Path, origin: Origin) -> Table:
+    try:
+        records = parse(_text(path), with_nan=True)
+    except (ValueError, RecursionError) as error:
+        raise DataError(
+            f"{origin.name}: is not JSON ({brief(error)}); a list of objects is expected"
+        ) from None
+    for index, record in enumerate(records):
+        if not isinstance(record, dict):
+            raise DataError(f"{origin.at(index)}: is {record!r:.40}, but an object is expected")
     names = list(dict.fromkeys(name for record in records for name in record))
     return names, [[record.get(name) for name in names] for record in records]
 

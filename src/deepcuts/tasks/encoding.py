@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import torch
@@ -154,7 +155,7 @@ def _unknown_words(rows: Sequence[Row], tokenizer: Any) -> list[str]:
     if unknown is None:
         return []
     special = set(tokenizer.all_special_ids) - {unknown}
-    tokens = Counter(token for row in rows for token in row["input_ids"])
+    tokens = Counter(chain.from_iterable(row["input_ids"] for row in rows))
     count = sum(tokens.values()) - sum(tokens[token] for token in special)
     share = tokens[unknown] / count if count else 0.0
     if share > MOST_UNKNOWN:

@@ -32,7 +32,7 @@ def names_of(config: Any) -> tuple[str, ...]:
     Raises:
         ModelError: ``id2label`` doesn't name every output once, or ``label2id`` says otherwise.
     """
-    named = {int(index): str(name) for index, name in dict(config.id2label).items()}
+    named = {int(index): str(name) for index, name in dict(getattr(config, "id2label", None) or {}).items()}
     names = tuple(named[index] for index in sorted(named))
     if sorted(named) != list(range(len(named))) or len(set(names)) != len(names):
         raise ModelError(

@@ -196,6 +196,9 @@ def check(task: Task, train: Split, dev: Split, origins: tuple[Origin, Origin] =
             fault = _text_fault(kind, task, texts) or _target_fault(kind, task, target)
             if fault:
                 raise DataError(f"{origin.at(index)}: {fault}")
+        for column, texts in zip(task.text_columns, zip(*split.texts, strict=True), strict=True):
+            if len(split) > 1 and not any(text.strip() for text in texts):
+                raise DataError(f"{origin.name}: every {column} is empty")
     fault = kind.dev_fault(task, dev.targets)
     if fault:
         raise DataError(f"{origins[1].name}: {fault}")

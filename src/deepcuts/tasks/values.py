@@ -37,3 +37,16 @@ def number_of(value: Any) -> float | None:
         return float(value)
     except (ValueError, OverflowError):
         return None
+
+
+def text_fault(text: Any) -> str | None:
+    """What is wrong with a text, as the end of a sentence after its column's name; None if nothing is."""
+    if text is None:
+        return "is missing"
+    if not isinstance(text, str):
+        return f"is {text!r}, but it must be a string"
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # JSON can spell half a surrogate pair, which no tokenizer takes
+        return f"is {text!r}, which is not valid Unicode"
+    return None

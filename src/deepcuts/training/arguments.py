@@ -36,7 +36,12 @@ def check_report_to(names: Sequence[str]) -> None:
 
 
 def training_arguments(
-    plan: TrainingPlan, folder: Path, metric: str, report_to: tuple[str, ...]
+    plan: TrainingPlan,
+    folder: Path,
+    metric: str,
+    report_to: tuple[str, ...],
+    *,
+    lower_is_better: bool = False,
 ) -> TrainingArguments:
     """What the Trainer is given.
 
@@ -44,6 +49,7 @@ def training_arguments(
         plan: How a model is trained.
         folder: Where checkpoints go.
         metric: The measure by which the best epoch is chosen, as the Trainer's log calls it.
+        lower_is_better: Whether that measure is to be small.
         report_to: Experiment trackers that Transformers knows; none is asked for by default.
     """
     arguments = TrainingArguments(
@@ -72,7 +78,7 @@ def training_arguments(
         logging_nan_inf_filter=False,
         load_best_model_at_end=True,
         metric_for_best_model=metric,
-        greater_is_better=True,
+        greater_is_better=not lower_is_better,
         save_total_limit=2,
         report_to=list(report_to) or "none",
         disable_tqdm=True,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ from transformers import Trainer
 
 from deepcuts.common.errors import DivergedError, InputError
 from deepcuts.tasks.kinds.kind import TaskKind
+from deepcuts.tasks.kinds.weighting import weighted_loss
 from deepcuts.training.objectives import Objective, Pass
 
 Batch = dict[str, Tensor]
@@ -31,6 +32,7 @@ class Loop(Trainer):
         options: Its options' values.
         teacher: The model that it learns from, on the student's device and in evaluation mode, or None.
         kind: The kind of task: what a model says of a batch, and how far two models are apart in that.
+        weights: Weight of each class in the task's loss while training; None for the model's own loss.
         rest: What the Trainer takes.
     """
 
@@ -41,6 +43,7 @@ class Loop(Trainer):
         options: Mapping[str, Any],
         teacher: nn.Module | None,
         kind: TaskKind,
+        weights: Sequence[float] | None = None,
         **rest: Any,
     ) -> None:
         super().__init__(**rest)
@@ -52,6 +55,7 @@ class Loop(Trainer):
         self._teacher = teacher
         self._predictions, self._distance = kind.predictions, kind.divergence
         self._asked = {"output_hidden_states": True} if objective.reads_hidden_states(options) else {}
+        self._class_weights = weights
         self._weights: deque[float] = deque()
 
     def get_batch_samples(
@@ -81,6 +85,9 @@ class Loop(Trainer):
         outputs = model(**inputs, **(self._asked if training else {}))
         loss: Tensor = outputs["loss"]
         if training:
+            if self._class_weights is not None:
+                weights = torch.tensor(self._class_weights, device=loss.device)
+                outputs["loss"] = weighted_loss(self._predictions(outputs), inputs["labels"], weights)
             loss = self._minimised(inputs, self._pass_of(outputs))
             weight = self._weights.popleft()
             loss = loss if weight == 1 else loss * weight

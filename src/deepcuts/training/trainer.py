@@ -74,7 +74,8 @@ def train(
 
     Args:
         model: Trained in place.
-        task: The tokenised task; its primary measure on the rows to choose on decides which epoch is best.
+        task: The tokenised task; which epoch is best is decided on its rows to choose on, by its primary
+            measure or the plan's.
         plan: How.
         folder: Where checkpoints go.
         masks: Held at exactly 0 from before the first step on.
@@ -102,7 +103,9 @@ def train(
         held.apply()
     if plan.epochs == 0:
         return Training([], None, 0.0)
-    primary = task.data.task.primary
+    plan.check_for(task.data.task)
+    primary = plan.select_by or task.data.task.primary
+    lower_is_better = task.kind.measures[primary].lower_is_better
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     steps = plan.steps(len(task.train), processes)
     if processes == 1 and (visible := torch.cuda.device_count()) > 1:
@@ -121,7 +124,10 @@ def train(
             teacher=teacher,
             kind=task.kind,
             model=model,
-            args=training_arguments(plan, folder, f"eval_{primary}", report_to),
+            args=training_arguments(
+                plan, folder, f"eval_{primary}", report_to, lower_is_better=lower_is_better
+            ),
+            weights=_class_weights(task, plan),
             train_dataset=task.train,
             eval_dataset=task.chosen_on.encoded,
             data_collator=task.collate,
@@ -138,7 +144,7 @@ def train(
         held.verify()
     epochs = epochs_of(trainer.state.log_history)
     # As the Trainer decides it: a later epoch must be better, not equal.
-    best = max(epochs, key=lambda entry: entry["measures"][primary])["epoch"]
+    best = (min if lower_is_better else max)(epochs, key=lambda entry: entry["measures"][primary])["epoch"]
     model.zero_grad(set_to_none=True)
     last = _last(model, task, folder, epochs[-1]["step"]) if best != epochs[-1]["epoch"] else None
     return Training(epochs, int(best), time.monotonic() - started, last)
@@ -167,6 +173,12 @@ def last_complete_checkpoint(folder: Path) -> Path | None:
         except (OSError, ValueError):
             shutil.rmtree(path, ignore_errors=True)
     return max(complete, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+
+def _class_weights(task: EncodedTask, plan: TrainingPlan) -> list[float] | None:
+    if plan.class_weights == "none":
+        return None
+    return task.kind.class_weights(task.data.task, task.train.targets)
 
 
 def _check_teacher(objective: Objective, teacher: nn.Module | None, model: nn.Module) -> None:

@@ -69,6 +69,8 @@ def test_a_field_whose_value_is_a_list_is_an_axis_only_as_a_list_of_lists(tmp_pa
 @pytest.mark.parametrize(
     ("content", "message"),
     [
+        ("grids: [{seed: 1, seed: 2}]", "'seed' stands twice"),
+        ("defaults: {model: a}\nname: x\ndefaults: {model: b}", "'defaults' stands twice"),
         ("grids: [", "YAML"),
         ("- 1", "mapping"),
         ({"grid": []}, "'grid', but it may hold grids"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -67,6 +67,7 @@ class Bench:
         tolerance: How far it may be below the reference's.
         advice: What to use here, in one sentence.
         facts: What it was measured on and with.
+        notes: What was guessed or found of the rows, a sentence each.
     """
 
     results: list[Result]
@@ -79,6 +80,7 @@ class Bench:
     tolerance: float
     advice: str
     facts: Mapping[str, Any]
+    notes: Sequence[str] = ()
 
     def as_json(self) -> dict[str, Any]:
         """All of it."""

@@ -146,7 +146,14 @@ def bench(
         options.tolerance,
         advice(results, shapes, device=setting.device, primary=primary),
         facts(setting, subject, data),
+        _notes(task),
     )
+
+
+def _notes(task: EncodedTask | None) -> list[str]:
+    if task is None:
+        return []
+    return [*task.notes, f"{task.truncated:,} rows of the task are cut to {task.length} tokens"]
 
 
 def _prepare(way: Way, files: Files, setting: Setting, inputs: Path | None) -> tuple[Result, Runner | None]:

@@ -15,7 +15,7 @@ from deepcuts.common.errors import InputError
 from deepcuts.deploy.export.formats import Source, format_of
 from deepcuts.masks.holding import HeldMasks
 from deepcuts.masks.masks import Masks
-from deepcuts.models.loading import load_finetuned
+from deepcuts.models.loading import load_encoder, load_finetuned
 from deepcuts.models.names import resolve_model
 from deepcuts.runs.run_folder import MASKS, MODEL, mask_file, saved_config
 from deepcuts.tasks.lengths import KEY
@@ -78,6 +78,24 @@ def load_pruned(path: str | Path, *, trust_remote_code: bool = False) -> tuple[A
         model, tokenizer = load_finetuned(name, trust_remote_code=trust_remote_code)
     _tell_length(str(path), model)
     return model, tokenizer
+
+
+def load_weights(path: str, *, trust_remote_code: bool = False) -> tuple[Any, Masks | None]:
+    """A saved model of any form for its weights alone, whether its head is trained or not.
+
+    Args:
+        path: As `load_source` takes it.
+        trust_remote_code: Whether code that comes with the model may run.
+
+    Returns:
+        The model, dense in memory, and the masks that its format holds, or None.
+
+    Raises:
+        ModelError: The model can't be found or loaded.
+        FileFormatError: The file is truncated or was altered.
+    """
+    with _opened(path) as (name, held_masks):
+        return load_encoder(name, trust_remote_code=trust_remote_code), held_masks()
 
 
 def masks_from_zeros(model: Any) -> Masks:

@@ -16,7 +16,7 @@ from deepcuts.deploy.runtime.kernel import Precision
 from deepcuts.deploy.runtime.sparse_linear import SparseLinear
 from deepcuts.models.checks import check_config
 from deepcuts.models.purpose import complete, model_class
-from deepcuts.models.sparse_checkpoint import check_finite, read_sparse
+from deepcuts.models.sparse_checkpoint import CONFIG, check_finite, check_settings, read_sparse
 
 
 def load(
@@ -48,7 +48,8 @@ def load(
     from transformers import AutoConfig
 
     check_options(precision, dense_above)
-    checkpoint = read_sparse(path)
+    checkpoint = read_sparse(path, whole=False)  # a part that lacks or is too much is named before
+    held_config = checkpoint.config
     config = AutoConfig.from_pretrained(path, trust_remote_code=trust_remote_code)
     check_config(str(path), str(path), config)
     del config.quantization_config
@@ -105,6 +106,7 @@ def load(
     left = [name for name, parameter in model.named_parameters() if parameter.is_meta]
     if left:
         raise FileFormatError(f"{path}: holds no {left[0]!r}, which the model needs")
+    check_settings(held_config, Path(path) / CONFIG)
     complete(model)
     ready: Any = model.eval().requires_grad_(False)
     chooser.note(ready, use_kernel(ready, precision, measure=dense_above is None))

@@ -14,6 +14,7 @@ import yaml
 from deepcuts.common.errors import InputError
 from deepcuts.common.options import Option
 from deepcuts.runs.data import data_options
+from deepcuts.runs.grid import strict_yaml
 from deepcuts.runs.settings import BUDGETS, settings
 
 Settings = Mapping[str, Any]
@@ -85,7 +86,7 @@ def read_grid(path: Path, **given: Any) -> Grid:
 
 def _load(path: Path) -> Any:
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return strict_yaml.load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError("grid", str(path), f"it must be a readable file ({error.strerror})") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -13,6 +13,7 @@ from deepcuts.masks.budget import Budget
 from deepcuts.masks.holding import apply_masks
 from deepcuts.masks.masks import Masks
 from deepcuts.masks.selection import select
+from deepcuts.runs.held import refusal
 from deepcuts.runs.steps.step import Run, Step, said
 from deepcuts.runs.steps.workpiece import Workpiece
 from deepcuts.scoring.scores import Scores
@@ -54,8 +55,22 @@ class Cut(Step):
             planned = self.budget.kept_in_all(masks.total)
             if masks.kept != planned:
                 raise InvariantError(f"{masks.kept:,} weights are kept, {planned:,} were planned")
+            _check_held(masks, run.piece.held)
             apply_masks(run.piece.model, masks)
         run.masks = masks
+
+
+def _check_held(masks: Masks, held: Masks | None) -> None:
+    """Refuse masks that keep a weight which was 0 at first and was to stay so.
+
+    Raises:
+        InputError: The budget keeps more of a tensor than it has left.
+    """
+    for name, mask in masks.items() if held is not None else ():
+        assert held is not None
+        before = held[name].to(mask.device)
+        if bool((mask & ~before).any()):
+            raise refusal(int(mask.sum()), f" of {name}", int(before.sum()))
 
 
 def below(scores: Scores, masks: Masks) -> Scores:

@@ -209,6 +209,7 @@ def do_steps(run: Run, steps: Sequence[Step], until: str | None = None) -> None:
         until: Key before the step that is not done any more; None for all.
     """
     rewind(run.piece.model, run.piece.start)
+    run.masks = run.piece.held
     for step, before, _ in walk(run.piece, steps):
         if before == until:
             return

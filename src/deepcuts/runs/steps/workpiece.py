@@ -88,6 +88,10 @@ class Workpiece(Protocol):
         """θ0."""
 
     @property
+    def held(self) -> Masks | None:
+        """Masks that are on the model before the first step, and what they cut stays cut; None for none."""
+
+    @property
     def parameters(self) -> Mapping[str, nn.Parameter]:
         """The prunable parameters of the model."""
 

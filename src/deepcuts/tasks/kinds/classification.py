@@ -10,6 +10,7 @@ from deepcuts.common.errors import DataError, InputError
 from deepcuts.tasks.kinds.kind import Array, TaskKind
 from deepcuts.tasks.kinds.measure import Measure
 from deepcuts.tasks.kinds.registry import register_kind
+from deepcuts.tasks.kinds.weighting import balanced
 from deepcuts.tasks.labels import Match, match_labels
 from deepcuts.tasks.task import Split, Task
 from deepcuts.tasks.values import class_name, class_names, number_of
@@ -109,6 +110,10 @@ class Classification(TaskKind):
     def recognises(self, config: Any) -> bool:
         """Several outputs, unless the configuration says that they are something else."""
         return config.problem_type in (None, "single_label_classification") and config.num_labels > 1
+
+    def class_weights(self, task: Task, targets: Sequence[Any]) -> list[float] | None:
+        """Balanced ones, see `deepcuts.tasks.kinds.weighting`."""
+        return balanced(len(task.labels), targets)
 
     def tell(self, predictions: Any, config: Any) -> list[dict[str, Any]]:
         """The likeliest class, and the probability of each, the likeliest first."""

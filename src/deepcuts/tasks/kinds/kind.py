@@ -13,6 +13,7 @@ from deepcuts.tasks.kinds.padding import PADDING as PADDING
 from deepcuts.tasks.kinds.padding import join_padded
 from deepcuts.tasks.labels import Match
 from deepcuts.tasks.task import Split, Task
+from deepcuts.tasks.values import text_fault
 
 if TYPE_CHECKING:  # what kinds there are is asked by commands that only print their help
     import numpy as np
@@ -60,15 +61,7 @@ class TaskKind(ABC):
 
     def text_fault(self, text: Any) -> str | None:
         """What is wrong with a text, as the end of a sentence after its column's name; None if nothing is."""
-        if text is None:
-            return "is missing"
-        if not isinstance(text, str):
-            return f"is {text!r}, but it must be a string"
-        try:
-            text.encode()
-        except UnicodeEncodeError:  # JSON can spell half a surrogate pair, which no tokenizer takes
-            return f"is {text!r}, which is not valid Unicode"
-        return None
+        return text_fault(text)
 
     @abstractmethod
     def target_fault(self, task: Task, target: Any) -> str | None:
@@ -120,11 +113,11 @@ class TaskKind(ABC):
         return value
 
     def why(self, values: Sequence[Any]) -> str:
-        """Why a file's labels are taken for this kind's where none is named, as the end of a sentence."""
+        """Why labels are taken for this kind's where none is named, as the end of a sentence."""
         return "they look like its targets"
 
     def summary(self, task: Task, targets: Sequence[Any]) -> str:
-        """What a split's targets are, in a few words; by default how many different ones there are."""
+        """What a split's targets are; by default how many different ones there are."""
         return f"{len({self.target_text(target) for target in targets}):,} different"
 
     # Tokens and batches
@@ -200,6 +193,10 @@ class TaskKind(ABC):
             labels: The batch's, as `collate` makes them.
         """
         raise NotImplementedError
+
+    def class_weights(self, task: Task, targets: Sequence[Any]) -> list[float] | None:
+        """A weight a class, the rarer the higher and 1 for the mean row; None for a kind without classes."""
+        return None
 
     # Predictions
 
