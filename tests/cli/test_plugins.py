@@ -41,6 +41,7 @@ def test_every_command_knows_what_a_plugin_adds(deepcuts: Deepcuts, tmp_path: Pa
     assert "LateRows" not in deepcuts("strategies", "--names")[1]
     tiny_model_folder(tmp_path / "start")
     asked = ["--model", "start", "--task", "negated", "--strategy", "LayerLateRows", "--density", "0.5"]
+    asked += ["--select-on", "dev"]
     status, _, err = deepcuts("prune", *asked, "-o", "run", "--dry-run")
     assert status == 2
     assert "strategy: got 'LayerLateRows'" in err
@@ -55,7 +56,8 @@ def test_every_command_knows_what_a_plugin_adds(deepcuts: Deepcuts, tmp_path: Pa
 def test_worker_processes_know_it_too(deepcuts: Deepcuts, tmp_path: Path) -> None:
     tiny_model_folder(tmp_path / "start")
     cells = {"model": "start", "task": "negated", "strategy": "LayerLateRows", "density": [0.5, 0.25]}
-    (tmp_path / "grid.yaml").write_text(yaml.safe_dump({"name": "own", "grids": [cells]}))
+    content = {"name": "own", "defaults": {"select_on": "dev"}, "grids": [cells]}
+    (tmp_path / "grid.yaml").write_text(yaml.safe_dump(content))
     status, _, err = deepcuts("--plugin", str(PLUGIN), "grid", "grid.yaml", "-o", "store", "--jobs", "2")
     assert status == 0, err
     results = [json.loads(path.read_text()) for path in (tmp_path / "store").glob("cell-*/result.json")]
