@@ -283,6 +283,7 @@ _ENVIRONMENT = {
         "scipy": "1.11.0", "tokenizers": "0.20.0", "torch": "2.4.0",
         "transformers": "5.2.0",
     },
+    "plugins": {},
     "platform": "Linux",
     "processor": "a processor",
     "threads": 1,

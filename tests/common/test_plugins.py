@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import os
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from deepcuts.common import plugins
+from deepcuts.common.environment import environment
 from deepcuts.common.errors import InputError
 
 
@@ -124,3 +126,29 @@ def test_importing_the_package_asks_for_no_plugin() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "deepcuts.cli" in done.stdout.split()
     assert "deepcuts.demo.task" not in done.stdout.split()
+
+
+def test_what_was_loaded_is_described_by_version_or_digest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own.py").write_text("")
+    (tmp_path / "named_one.py").write_text("a = 1")
+    (tmp_path / "installed_one.py").write_text("")
+    (tmp_path / "some-2.5.dist-info").mkdir()
+    (tmp_path / "some-2.5.dist-info" / "METADATA").write_text("Name: some\nVersion: 2.5\n")
+    points = f"[{plugins.GROUP}]\nit = installed_one\n"
+    (tmp_path / "some-2.5.dist-info" / "entry_points.txt").write_text(points)
+    monkeypatch.setattr(plugins, "_installed_are_loaded", False)
+    monkeypatch.setattr(plugins, "_loaded", {})
+    plugins.add(["own.py", "named_one"])
+    found = environment()["plugins"]
+    assert found == {}
+    plugins.load()
+    found = environment()["plugins"]
+    assert found.pop("installed_one") == "2.5"
+    assert found == {
+        str(tmp_path / "own.py"): f"sha256 {hashlib.sha256(b'').hexdigest()}",
+        "named_one": f"sha256 {hashlib.sha256(b'a = 1').hexdigest()}",
+    }
+    for name in ("named_one", "installed_one"):
+        sys.modules.pop(name)

@@ -6,8 +6,8 @@ import torch
 from deepcuts import ParamStats, ScoringOptions, Strategy, score, strategy_names
 from deepcuts.common.errors import InputError
 from deepcuts.masks import all_allocations
-from deepcuts.scoring.criteria import REGISTRY, criterion
-from deepcuts.scoring.strategy import TITLES
+from deepcuts.scoring.criteria import REGISTRY, InPaper, criterion
+from deepcuts.scoring.strategy import paper_strategies, paper_titles
 
 OF_THE_PAPER = {
     "LayerMagWeight": Strategy("MagWeight", "tensor"),
@@ -61,7 +61,26 @@ def test_every_point_on_the_axes_has_a_name_of_its_own() -> None:
 )
 def test_titles_of_the_paper_are_read(title: str, name: str) -> None:
     assert str(Strategy.parse(title)) == name
-    assert TITLES[title] == name
+    assert paper_titles()[title] == name
+
+
+@pytest.mark.usefixtures("registry")
+def test_a_criterion_says_whether_it_is_a_control_and_where_it_stands_in_the_paper() -> None:
+    assert paper_strategies() == [
+        "LayerMagWeight", "GlobalMagWeight", "LayerMagGrad", "LayerGradCAM", "LayerGradCAMShift",
+        "LayerSmoothGrad", "LayerSmoothGradCAM", "LayerSmoothGradCAMShift",
+    ]  # fmt: skip
+    controls = [name for name in strategy_names() if Strategy.parse(name).is_control]
+    assert {Strategy.parse(name).criterion for name in controls} == {"Random"}
+    assert Strategy.parse("InvertedLayerMagGrad").is_control
+
+    @criterion("Ones", formula="1", source="a test", control=True, in_paper=[InPaper("LayerOnes", 0, "One")])
+    def ones(stats: ParamStats, options: ScoringOptions) -> torch.Tensor:
+        return torch.ones_like(stats.value)
+
+    assert Strategy.parse("One") == Strategy("Ones")
+    assert Strategy.parse("LayerOnes").is_control
+    assert paper_strategies()[0] == "LayerOnes"
 
 
 @pytest.mark.parametrize(

@@ -25,20 +25,18 @@ def bench(
         int | None, typer.Option(help="Threads of every runtime (default: as PyTorch takes).")
     ] = None,
     only: Annotated[
-        list[str] | None, typer.Option(help="A variant, such as sparse-bf16; repeat (default: all).")
+        list[str] | None, typer.Option(help="A way to run it, such as sparse-bf16; repeat (default: all).")
     ] = None,
     device: Annotated[
         str, typer.Option(help="auto, cpu or cuda; auto takes a GPU where there is one.")
     ] = "auto",
     tolerance: Annotated[
-        float, typer.Option(help="How far below torch fp32's measure a variant may be to be recommended.")
+        float, typer.Option(help="How far below torch fp32's measure a way may be to be recommended.")
     ] = 0.01,
     memory: Annotated[
-        bool, typer.Option("--memory/--no-memory", help="Start a process for each variant to weigh it.")
+        bool, typer.Option("--memory/--no-memory", help="Start a process for each way to weigh it.")
     ] = True,
-    measure: Annotated[
-        bool, typer.Option("--measure/--no-measure", help="Measure each variant on dev.")
-    ] = True,
+    measure: Annotated[bool, typer.Option("--measure/--no-measure", help="Measure each way on dev.")] = True,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Also write everything to this JSON file.")
     ] = None,

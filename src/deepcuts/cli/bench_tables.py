@@ -8,7 +8,7 @@ from deepcuts.deploy.bench.shape import Shape
 
 
 def print_bench(run: str, found: Bench) -> None:
-    """Print what each variant takes and says, its times at each shape, notes, and the advice."""
+    """Print what each way takes and says, its times at each shape, notes, and the advice."""
     ran = [one for one in found.results if one.skipped is None]
     names = list(found.results[0].measures or {})
     if found.primary is not None:
@@ -57,7 +57,7 @@ def _on_dev(found: Bench) -> str:
     if found.task is None:
         return "Nothing was measured on dev: name a task (--task), or your own files (--train, --dev, …)."
     return (
-        f"On dev: {found.task}, {found.rows:,} rows; a variant whose {found.primary} is more than "
+        f"On dev: {found.task}, {found.rows:,} rows; a way whose {found.primary} is more than "
         f"{found.tolerance:g} below that of {found.results[0].title} is not recommended."
     )
 

@@ -26,7 +26,7 @@ def strategies(
     from deepcuts.cli.common import print_table
     from deepcuts.masks.allocations import all_allocations
     from deepcuts.scoring import criteria, gradients
-    from deepcuts.scoring.strategy import TITLES, strategy_names
+    from deepcuts.scoring.strategy import paper_titles, strategy_names
 
     known = strategy_names()  # those of plugins among them
     if names_only:
@@ -56,7 +56,7 @@ def strategies(
         with_gradient = f"…{one.short_name}" if one.reads_gradient else "" if one.needs else "no data"
         options = [*one.options, *(option for kind in one.statistics for option in kind.options)]
         rows.append([one.name, with_gradient, one.formula, _flags(options), one.source])
-    titles = ", ".join(f"{title} is {name}" for title, name in TITLES.items())
+    titles = ", ".join(f"{title} is {name}" for title, name in paper_titles().items())
     print_table(
         "3. Criteria: the score, high = keep",
         ["name", "with a gradient", "formula", "options", "source"],

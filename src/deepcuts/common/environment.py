@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from deepcuts.common import plugins
 from deepcuts.common.version import __version__
 
 _PACKAGES = (
@@ -34,6 +35,7 @@ def environment() -> dict[str, Any]:
         "dirty": _is_dirty(),
         "python": platform.python_version(),
         "packages": packages,
+        "plugins": plugins.described(),
         "platform": platform.platform(),
         "processor": processor(),
         "threads": torch.get_num_threads(),

@@ -16,6 +16,7 @@ import sys
 import threading
 from collections.abc import Iterable
 from pathlib import Path
+from types import ModuleType
 
 from deepcuts.common.errors import InputError, brief
 
@@ -28,7 +29,7 @@ _OWN = ("deepcuts.demo.task",)
 
 _lock = threading.RLock()
 _installed_are_loaded = False
-_loaded: dict[str, None] = {}  # in their order
+_loaded: dict[str, str | None] = {}  # name → version, in their order
 
 
 def load() -> None:
@@ -46,8 +47,8 @@ def load() -> None:
             # Before the first is imported: a plugin may itself ask a registry, which comes here again.
             _installed_are_loaded = True
             try:
-                for name in dict.fromkeys([*_OWN, *_installed()]):
-                    _load(name)
+                for name, version in {**dict.fromkeys(_OWN), **_installed()}.items():
+                    _load(name, version)
             except InputError:
                 _installed_are_loaded = False
                 raise
@@ -73,26 +74,31 @@ def names() -> list[str]:
     return [name for part in os.environ.get(VARIABLE, "").split(",") if (name := part.strip())]
 
 
+def described() -> dict[str, str | None]:
+    """What has been loaded besides this package's own: name → version, or the digest of a file."""
+    return {name: version for name, version in _loaded.items() if name not in _OWN}
+
+
 def variables() -> dict[str, str]:
     """The environment variables that a process elsewhere needs for finding the same plugins."""
     return {VARIABLE: ",".join(names())} if names() else {}
 
 
-def _installed() -> list[str]:
+def _installed() -> dict[str, str | None]:
+    """Modules that packages name → the package's version."""
     from importlib.metadata import entry_points
 
-    return [entry.module for entry in entry_points(group=GROUP)]
+    return {entry.module: entry.dist.version if entry.dist else None for entry in entry_points(group=GROUP)}
 
 
-def _load(name: str) -> None:
+def _load(name: str, version: str | None = None) -> None:
     if name in _loaded:
         return
-    _loaded[name] = None
+    _loaded[name] = version
     try:
-        if _is_path(name):
-            _import_file(Path(name))
-        else:
-            importlib.import_module(name)
+        module = _import_file(Path(name)) if _is_path(name) else importlib.import_module(name)
+        if version is None and name not in _OWN:
+            _loaded[name] = _digest(getattr(module, "__file__", None))
     except Exception as error:  # a module may raise whatever it likes
         del _loaded[name]
         reason = f"{type(error).__name__}: {brief(error)}"
@@ -101,7 +107,14 @@ def _load(name: str) -> None:
         ) from error
 
 
-def _import_file(path: Path) -> None:
+def _digest(file: str | None) -> str | None:
+    """What tells two states of a module apart that has no version; None where it is no file."""
+    if file is None or not Path(file).is_file():
+        return None
+    return f"sha256 {hashlib.sha256(Path(file).read_bytes()).hexdigest()}"
+
+
+def _import_file(path: Path) -> ModuleType:
     module_name = f"deepcuts_plugin_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
     spec = importlib.util.spec_from_file_location(module_name, path)
     assert spec is not None
@@ -113,6 +126,7 @@ def _import_file(path: Path) -> None:
     except BaseException:
         del sys.modules[module_name]
         raise
+    return module
 
 
 def _is_path(name: str) -> bool:

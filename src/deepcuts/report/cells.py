@@ -15,24 +15,13 @@ from deepcuts.runs import run_folder
 from deepcuts.runs.grid.records import CellRecord
 from deepcuts.runs.result import RESULT_VERSION
 from deepcuts.runs.settings import ABOUT, BUDGETS, SCORING, names_of, options_read, panels
-from deepcuts.scoring.strategy import Strategy
+from deepcuts.scoring.strategy import Strategy, paper_strategies
 
 Array = np.ndarray[Any, Any]
 Phase = Literal["pruned", "retrained"]
 
 #: Phase → what it is called in sentences and titles.
 PHASES: dict[Phase, str] = {"retrained": "after retraining", "pruned": "before retraining"}
-#: The paper's strategies in the order in which they are shown; others follow, controls come last.
-PAPER_ORDER = (
-    "LayerMagWeight",
-    "GlobalMagWeight",
-    "LayerMagGrad",
-    "LayerGradCAM",
-    "LayerGradCAMShift",
-    "LayerSmoothGrad",
-    "LayerSmoothGradCAM",
-    "LayerSmoothGradCAMShift",
-)
 
 
 @dataclass(frozen=True)
@@ -102,14 +91,14 @@ class Cell:
 
 
 def is_control(strategy: str) -> bool:
-    """Whether a strategy is a control: random, or the worst weights kept."""
-    parsed = Strategy.parse(strategy)
-    return parsed.inverted or parsed.criterion == "Random"
+    """Whether a strategy of that name is a control."""
+    return Strategy.parse(strategy).is_control
 
 
 def strategy_order(strategy: str) -> tuple[bool, int, str]:
     """Sort key: the paper's strategies as the paper lists them, then others, then controls."""
-    rank = PAPER_ORDER.index(strategy) if strategy in PAPER_ORDER else len(PAPER_ORDER)
+    paper = paper_strategies()
+    rank = paper.index(strategy) if strategy in paper else len(paper)
     return is_control(strategy), rank, strategy
 
 

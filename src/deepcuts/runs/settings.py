@@ -16,7 +16,7 @@ from deepcuts.masks.allocations import all_allocations, allocation_of
 from deepcuts.runs.recipes import recipe_named, recipes
 from deepcuts.scoring import options as scoring
 from deepcuts.scoring.strategy import Strategy
-from deepcuts.training.objectives import OBJECTIVES, find_objective
+from deepcuts.training.objectives import DEFAULT_OBJECTIVE, OBJECTIVES, find_objective
 from deepcuts.training.plan import TrainingPlan
 
 ABOUT = "Options"
@@ -128,9 +128,11 @@ def training_options() -> tuple[Option, ...]:
 def objective_options() -> tuple[Option, ...]:
     """What retraining minimises, and the options of all objectives."""
     plugins.load()
-    names = tuple(sorted(OBJECTIVES, key=lambda name: name != "task"))
+    names = tuple(sorted(OBJECTIVES, key=lambda name: name != DEFAULT_OBJECTIVE))
     listed = "; ".join(f"{name}: {OBJECTIVES[name].formula}" for name in names)
-    chosen = Option("objective", str, "task", f"What retraining minimises. {listed}.", choices=names)
+    chosen = Option(
+        "objective", str, DEFAULT_OBJECTIVE, f"What retraining minimises. {listed}.", choices=names
+    )
     return (chosen, *(option for name in names for option in OBJECTIVES[name].options))
 
 

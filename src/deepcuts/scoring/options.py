@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import FrozenInstanceError, replace
+from dataclasses import FrozenInstanceError, dataclass, replace
 from typing import Any
 
 from deepcuts.common import plugins
 from deepcuts.common.options import Option, checked_values
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What a choice becomes at the limit of one of its options; reports compare with it.
+
+    Attributes:
+        option: The option's name.
+        words: The limit for people, such as ``"λ → ∞"``.
+        becomes: Name of the other choice of the same kind.
+        value: The value at which it is that exactly; None where there is none.
+    """
+
+    option: str
+    words: str
+    becomes: str
+    value: float | None = None
+
 
 _DECLARED: dict[str, Option] = {}
 _RULES: list[Callable[[ScoringOptions], None]] = []

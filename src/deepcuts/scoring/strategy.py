@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from deepcuts.common import plugins
 from deepcuts.common.errors import InputError
 from deepcuts.common.options import Option
 from deepcuts.masks.allocations import DEFAULT_SCOPE, all_allocations, allocation_of
 from deepcuts.scoring import criteria, gradients
-from deepcuts.scoring.criteria import Criterion
+from deepcuts.scoring.criteria import Criterion, InPaper
 from deepcuts.scoring.gradients import Gradient
-from deepcuts.scoring.options import ScoringOptions
+from deepcuts.scoring.options import Limit, ScoringOptions
 from deepcuts.scoring.shared_options import COMPILE, DROPOUT, EXPLAIN, PRECISION
 
-#: The paper's titles for three of its strategies.
-TITLES = {
-    "Cam-Cut": "LayerGradCAMShift",
-    "Smooth-Cut": "LayerSmoothGrad",
-    "Smooth-Cam-Cut": "LayerSmoothGradCAMShift",
-}
 _INVERTED = "Inverted"
 
 
@@ -53,7 +47,7 @@ class Strategy:
         Raises:
             InputError: There is no such strategy; the message names the nearest.
         """
-        rest = TITLES.get(name, name)
+        rest = paper_titles().get(name, name)
         inverted = rest.startswith(_INVERTED)
         rest = rest.removeprefix(_INVERTED)
         scope, known = _split(rest)
@@ -69,6 +63,11 @@ class Strategy:
         bare = self.formula.any_scope and self.scope == DEFAULT_SCOPE
         prefix = "" if bare else allocation_of(self.scope).name
         return f"{_INVERTED if self.inverted else ''}{prefix}{self.score}"
+
+    @property
+    def is_control(self) -> bool:
+        """Whether it is what others must beat: the worst weights kept, or a criterion that is a control."""
+        return self.inverted or self.formula.control
 
     @property
     def score(self) -> str:
@@ -116,6 +115,15 @@ class Strategy:
         """
         return ScoringOptions(**{option.name: getattr(options, option.name) for option in self.options})
 
+    def limits(self, option: str) -> list[tuple[Limit, Strategy]]:
+        """What it becomes at the limits of an option that its criterion or its gradient reads, by name."""
+        of_criterion = [limit for limit in self.formula.limits if limit.option == option]
+        of_gradient = [limit for limit in self.gradient_read.limits if limit.option == option]
+        return [
+            *((limit, replace(self, criterion=limit.becomes)) for limit in of_criterion),
+            *((limit, replace(self, gradient=limit.becomes)) for limit in of_gradient),
+        ]
+
     def limit(self, options: ScoringOptions) -> int | None:
         """The most batches that it reads; None for all."""
         bound: int | None = getattr(options, self.gradient_read.limit.name) if self.needs_data else 0
@@ -153,11 +161,26 @@ def strategy_names() -> list[str]:
     return found
 
 
+def paper_strategies() -> list[str]:
+    """The paper's strategies, in its order."""
+    return [one.strategy for one in _in_paper()]
+
+
+def paper_titles() -> dict[str, str]:
+    """What the paper calls some of its strategies → their names."""
+    return {one.title: one.strategy for one in _in_paper() if one.title}
+
+
+def _in_paper() -> list[InPaper]:
+    found = [one for criterion in criteria.REGISTRY.values() for one in criterion.in_paper]
+    return sorted(found, key=lambda one: one.place)
+
+
 def _nearest(name: str) -> list[str]:
     """Names to propose for one that there isn't: a few of many."""
     if name in _score_names():  # all that is missing is who keeps how much
         return [f"{one.name}{name}" for one in all_allocations()]
-    near = difflib.get_close_matches(name, [*strategy_names(), *TITLES], n=3, cutoff=0.5)
+    near = difflib.get_close_matches(name, [*strategy_names(), *paper_titles()], n=3, cutoff=0.5)
     return near or [str(Strategy(criterion)) for criterion in criteria.REGISTRY]
 
 

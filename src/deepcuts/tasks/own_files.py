@@ -105,7 +105,7 @@ def _check_unambiguous(values: Sequence[Any], where: str, column: str) -> None:
     for name, number in zip(names, numbers, strict=True):
         same.setdefault(number, []).append(name)
     twice = next((spelled for spelled in same.values() if len(spelled) > 1), None)
-    if twice is not None and infer_kind(values) != "regression":
+    if twice is not None and not kind_named(infer_kind(values)).reads_numbers:
         raise DataError(
             f"{where}: column {column!r} holds {' and '.join(map(repr, twice))}, one number; as classes they "
             "would be two. Write them alike, or say --kind classification or --kind regression"

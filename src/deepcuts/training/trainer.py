@@ -31,7 +31,7 @@ from deepcuts.training.callbacks import callbacks_for
 from deepcuts.training.epochs import epochs_of, measured_by
 from deepcuts.training.evaluation import predict
 from deepcuts.training.loop import Loop, teaching
-from deepcuts.training.objectives import Objective, find_objective
+from deepcuts.training.objectives import DEFAULT_OBJECTIVE, Objective, find_objective
 from deepcuts.training.plan import TrainingPlan
 
 
@@ -60,7 +60,7 @@ def train(
     folder: Path,
     *,
     masks: Masks | None = None,
-    objective: str = "task",
+    objective: str = DEFAULT_OBJECTIVE,
     objective_options: Mapping[str, Any] | None = None,
     teacher: nn.Module | None = None,
     label: str = "training",

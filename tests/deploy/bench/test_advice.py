@@ -58,15 +58,15 @@ def test_what_is_not_clear_is_not_claimed() -> None:
     )
 
 
-def test_a_fast_but_wrong_variant_is_never_recommended() -> None:
+def test_a_fast_but_wrong_way_is_never_recommended() -> None:
     wrong = result("sparse", 0.1, 1.0, fault="its pearson is low")
     found = advise(wrong, result("onnx", 2.0, 20.0))
-    assert found == "Use onnx here (2.00 times as fast as torch): no sparse variant may be used."
+    assert found == "Use onnx here (2.00 times as fast as torch): no sparse way may be used."
 
 
-def test_without_a_sparse_variant_nothing_is_said_of_one() -> None:
+def test_without_a_sparse_way_nothing_is_said_of_one() -> None:
     skipped = Result("sparse", "sparse", sparse=True, skipped="not pruned")
-    assert advise(skipped, result("onnx", 2.0, 20.0)).endswith(": no sparse variant was run.")
+    assert advise(skipped, result("onnx", 2.0, 20.0)).endswith(": no sparse way was run.")
 
 
 def test_without_measures_it_says_so() -> None:

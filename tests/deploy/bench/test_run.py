@@ -94,7 +94,7 @@ def test_everything_is_measured(home: Path, data: TaskData, monkeypatch: pytest.
     assert told["results"][0]["choices"] is None
 
 
-def test_a_fast_but_wrong_variant_shows(
+def test_a_fast_but_wrong_way_shows(
     home: Path, data: TaskData, fake: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It says the same of every text, so its correlation is 0, and it takes no time."""
@@ -105,7 +105,7 @@ def test_a_fast_but_wrong_variant_shows(
     assert wrong.fault.startswith(f"its {data.task.primary} on dev is ")
     assert len(wrong.timings) == 2
     assert not found.advice.startswith("Use sparse")
-    assert "no sparse variant may be used" in found.advice
+    assert "no sparse way may be used" in found.advice
     print_bench("run", found)
     out = capsys.readouterr().out
     assert "sparse fp32 (wrong)" in out

@@ -29,7 +29,7 @@ from deepcuts.deploy.bench.ways import REFERENCE, REGISTRY, Setting, check_names
 from deepcuts.deploy.runtime import SparseLinear, choices, loading, sparsify
 from deepcuts.models.heads import bound_output
 
-# Largest difference of outputs between 0 and 5, by what a variant rounds.
+# Largest difference of outputs between 0 and 5, by what a way rounds.
 TOLERANCES = {"fp32": 1e-4, "bf16": 0.1, "int8": 0.5}
 
 

@@ -24,7 +24,8 @@ def test_an_option_is_studied_against_its_limits(studies: list[Study]) -> None:
         "GlobalSmoothGrad (λ → ∞)": "GlobalSmoothGrad",
         "GlobalSmoothGradCAM (λ = 0)": "GlobalSmoothGradCAM",
     }
-    assert list(limits("LayerSmoothGradCAM", "noise_std").values()) == ["LayerMagGrad"]
+    assert limits("LayerSmoothGradCAM", "noise_std") == {"LayerGradCAM (no noise)": "LayerGradCAM"}
+    assert limits("LayerSmoothGrad", "noise_std") == {"LayerMagGrad (no noise)": "LayerMagGrad"}
     assert limits("LayerSmoothGrad", "paths") == {}
 
 

@@ -70,8 +70,8 @@ def _zeros(results: Sequence[Result], usable: Sequence[Result], shapes: Sequence
     sparse = [one for one in usable if one.sparse]
     if not sparse:
         if any(one.sparse and one.fault for one in results):
-            return "no sparse variant may be used"
-        return "no sparse variant was run"
+            return "no sparse way may be used"
+        return "no sparse way was run"
     dense = [one for one in usable if not one.sparse]
     groups: dict[str, list[tuple[Shape, Result, Result]]] = {"sparse": [], "dense": [], "neither": []}
     for shape in shapes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
@@ -12,6 +12,7 @@ from deepcuts.report.analysis.studies import Study
 from deepcuts.report.analysis.study_overlaps import compare_masks
 from deepcuts.report.cells import Cell
 from deepcuts.runs.settings import settings
+from deepcuts.scoring.options import Limit
 from deepcuts.scoring.strategy import Strategy
 
 
@@ -90,8 +91,14 @@ def option_studies(study: Study) -> list[OptionStudy]:
             for label, name in names.items()
             if (cells := _of_seeds(study.at(name, density), shared or None))
         }
-        if option == "shift" and 0 in by_value and not any("λ = 0" in label for label in references):
-            references[f"{strategy} (λ = 0)"] = by_value[0]
+        parsed = Strategy.parse(strategy)
+        for limit, other in parsed.limits(_name(parsed, option)):
+            if (
+                limit.value is not None
+                and limit.value in by_value
+                and _label(limit, str(other)) not in references
+            ):
+                references[_label(limit, strategy)] = by_value[limit.value]
         if not names:
             usual = _of_seeds(study.at(strategy, density), shared or None)
             references[f"{strategy} at {study.usual_options[option]:g}"] = usual
@@ -106,22 +113,18 @@ def _of_seeds(cells: Sequence[Cell], seeds: set[int] | None) -> list[Cell]:
 
 
 def limits(strategy: str, option: str) -> dict[str, str]:
-    """What a strategy becomes at the limits of an option: label → name of a strategy.
-
-    With λ → ∞ the factor a + λ is the same for all rows, which leaves weight times gradient; with λ = 0 it
-    is Grad-CAM's. Without noise, smoothing leaves weight times gradient too (on as many batches).
-    """
+    """What a strategy becomes at the limits of an option: label → name of a strategy."""
     parsed = Strategy.parse(strategy)
-    if option == "shift":
-        names = {
-            "λ → ∞": str(replace(parsed, criterion="MagGrad")),
-            "λ = 0": str(replace(parsed, criterion="GradCAM")),
-        }
-    elif option == "noise_std":
-        names = {"no noise": str(replace(parsed, criterion="MagGrad", gradient=""))}
-    else:
-        names = {}
-    return {f"{name} ({limit})": name for limit, name in names.items()}
+    return {_label(limit, str(other)): str(other) for limit, other in parsed.limits(_name(parsed, option))}
+
+
+def _label(limit: Limit, strategy: str) -> str:
+    return f"{strategy} ({limit.words})"
+
+
+def _name(strategy: Strategy, setting: str) -> str:
+    """An option's name, by what a configuration calls it."""
+    return next((one.name for one in strategy.options if one.setting == setting), setting)
 
 
 def option_rows(found: OptionStudy, measures: Sequence[str]) -> list[dict[str, Any]]:

@@ -135,6 +135,9 @@ def _flat_environment(environment: Mapping[str, Any]) -> Row:
         "processes": str(environment.get("processes")),
         "python": environment.get("python"),
         **environment.get("packages", {}),
+        "plugins": ", ".join(
+            f"{Path(name).name} {version}" for name, version in environment.get("plugins", {}).items()
+        ),
         "platform": environment.get("platform"),
     }
 

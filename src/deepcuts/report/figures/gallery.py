@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deepcuts.report.cells import PAPER_ORDER, is_control, strategy_order
+from deepcuts.report.cells import is_control, strategy_order
 from deepcuts.report.figures.files import save
 from deepcuts.report.figures.style import Style, style_of
+from deepcuts.scoring.strategy import paper_strategies
 
 DENSITY = "density: share of prunable weights kept (log scale)"
 OVERLAP = "intersection over union\nof kept weights"
@@ -40,8 +41,9 @@ class Gallery:
 
     def __init__(self, folder: Path, strategies: Sequence[str]) -> None:
         self._folder = folder
-        others = [name for name in sorted(set(strategies), key=strategy_order) if name not in PAPER_ORDER]
-        ordinary = [*PAPER_ORDER, *(name for name in others if not is_control(name))]
+        paper = paper_strategies()  # drawn alike in every report, whichever of them it shows
+        others = [name for name in sorted(set(strategies), key=strategy_order) if name not in paper]
+        ordinary = [*paper, *(name for name in others if not is_control(name))]
         #: Strategy → how it is drawn.
         self.styles: dict[str, Style] = {name: style_of(number) for number, name in enumerate(ordinary)}
         controls = [name for name in others if is_control(name)]

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deepcuts.common.options import Option
-from deepcuts.scoring.criteria.registry import criterion
-from deepcuts.scoring.options import ScoringOptions
+from deepcuts.scoring.criteria.registry import InPaper, criterion
+from deepcuts.scoring.options import Limit, ScoringOptions
 from deepcuts.scoring.param_stats import ParamStats
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ SHIFT = Option("shift", float, 10.0, "λ of Cam-Cut.", symbol="λ")
     formula="|w · g · a|",
     source="DeepCuts, eq. 5, λ = 0",
     by_row=True,
+    in_paper=[InPaper("LayerGradCAM", 4), InPaper("LayerSmoothGradCAM", 7)],
 )
 def gradcam(stats: ParamStats, options: ScoringOptions) -> Tensor:
     """Importances ``|w · g · a|``, shaped like the tensor; a is one value per output row."""
@@ -39,6 +40,12 @@ def gradcam(stats: ParamStats, options: ScoringOptions) -> Tensor:
     source="DeepCuts, eq. 5 (Cam-Cut)",
     options=[SHIFT],
     by_row=True,
+    in_paper=[
+        InPaper("LayerGradCAMShift", 5, "Cam-Cut"),
+        InPaper("LayerSmoothGradCAMShift", 8, "Smooth-Cam-Cut"),
+    ],
+    # The greater λ is, the more a + λ is the same for all rows, which leaves weight times gradient.
+    limits=[Limit("shift", "λ → ∞", "MagGrad"), Limit("shift", "λ = 0", "GradCAM", 0)],
 )
 def gradcam_shift(stats: ParamStats, options: ScoringOptions) -> Tensor:
     """Importances ``|w · g · (a + λ)|``, shaped like the tensor; λ is the option `shift`."""

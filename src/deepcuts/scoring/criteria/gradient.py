@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deepcuts.scoring.criteria.registry import criterion
+from deepcuts.scoring.criteria.registry import InPaper, criterion
 from deepcuts.scoring.options import ScoringOptions
 from deepcuts.scoring.param_stats import ParamStats
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     source="DeepCuts, eq. 4",
     short_name="Grad",
     by_row=True,
+    in_paper=[InPaper("LayerMagGrad", 3), InPaper("LayerSmoothGrad", 6, "Smooth-Cut")],
 )
 def gradient(stats: ParamStats, options: ScoringOptions) -> Tensor:
     """Importances ``|w · g|``, shaped like the tensor."""

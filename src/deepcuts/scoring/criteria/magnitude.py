@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deepcuts.scoring.criteria.registry import criterion
+from deepcuts.scoring.criteria.registry import InPaper, criterion
 from deepcuts.scoring.options import ScoringOptions
 from deepcuts.scoring.param_stats import ParamStats
 
@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-@criterion("MagWeight", formula="|w|", source="DeepCuts, eq. 1")
+@criterion(
+    "MagWeight",
+    formula="|w|",
+    source="DeepCuts, eq. 1",
+    in_paper=[InPaper("LayerMagWeight", 1), InPaper("GlobalMagWeight", 2)],
+)
 def magnitude(stats: ParamStats, options: ScoringOptions) -> Tensor:
     """Importances ``|w|``, shaped like the tensor."""
     return stats.value.abs()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-@criterion("Random", formula="uniform random", source="control", any_scope=True)
+@criterion("Random", formula="uniform random", source="control", any_scope=True, control=True)
 def random(stats: ParamStats, options: ScoringOptions) -> Tensor:
     """Uniform random importances, shaped like the tensor."""
     import torch  # late: a command's help should not wait for it

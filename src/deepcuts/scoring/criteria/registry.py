@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from deepcuts.common.options import Option
 from deepcuts.scoring import gradients, statistics
-from deepcuts.scoring.options import ScoringOptions, declare
+from deepcuts.scoring.options import Limit, ScoringOptions, declare
 from deepcuts.scoring.param_stats import ParamStats
 from deepcuts.scoring.statistics import ExampleStatistic, GradientStatistic, Kind, LayerStatistic
 
@@ -19,6 +19,21 @@ if TYPE_CHECKING:
 CriterionFunction = Callable[[ParamStats, ScoringOptions], "Tensor"]
 #: From a cut that is to come, see `deepcuts.scoring.updates.Cut`, to new values by parameter name.
 UpdateFunction = Callable[[Any], "Mapping[str, Tensor]"]
+
+
+@dataclass(frozen=True)
+class InPaper:
+    """A strategy of the paper that a criterion is the formula of.
+
+    Attributes:
+        strategy: Its name, such as ``"LayerSmoothGrad"``.
+        place: Where it stands among the paper's, in which order reports show them.
+        title: What the paper calls it, such as ``"Smooth-Cut"``; it is known by that too.
+    """
+
+    strategy: str
+    place: int
+    title: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,6 +55,9 @@ class Criterion:
         any_scope: Whether a strategy's name may leave its scope out.
         update: Gives kept weights new values that make up for those that are cut, see
             `deepcuts.scoring.updates`; None where they stay as they are.
+        control: Whether it is what others must beat, rather than one of them; reports show it apart.
+        in_paper: The strategies of the paper that it is the formula of.
+        limits: What it becomes at the limits of its options.
     """
 
     name: str
@@ -52,6 +70,9 @@ class Criterion:
     by_row: bool = False
     any_scope: bool = False
     update: UpdateFunction | None = None
+    control: bool = False
+    in_paper: tuple[InPaper, ...] = ()
+    limits: tuple[Limit, ...] = ()
 
     @property
     def statistics(self) -> list[Kind]:
@@ -103,6 +124,9 @@ def criterion(
     by_row: bool = False,
     any_scope: bool = False,
     update: UpdateFunction | None = None,
+    control: bool = False,
+    in_paper: Iterable[InPaper] = (),
+    limits: Iterable[Limit] = (),
 ) -> Callable[[CriterionFunction], CriterionFunction]:
     """Register a function as a criterion; every command and driver then knows it.
 
@@ -117,18 +141,34 @@ def criterion(
         by_row: See `Criterion`; leave it off for a formula that compares weights with each other.
         any_scope: See `Criterion`.
         update: See `Criterion`.
+        control: See `Criterion`.
+        in_paper: See `Criterion`.
+        limits: See `Criterion`.
 
     Raises:
         ValueError: A name is taken, a statistic is unknown, or one is of a batch and another accumulated.
     """
     needed, own = frozenset(needs), tuple(options)
+    papers, ends = tuple(in_paper), tuple(limits)
 
     def register(function: CriterionFunction) -> CriterionFunction:
         unknown = needed - statistics.REGISTRY.keys()
         if unknown:
             raise ValueError(f"no statistic named {min(unknown)!r} is registered")
         new = Criterion(
-            name, function, needed, formula, source, short_name or name, own, by_row, any_scope, update
+            name,
+            function,
+            needed,
+            formula,
+            source,
+            short_name or name,
+            own,
+            by_row,
+            any_scope,
+            update,
+            control,
+            papers,
+            ends,
         )
         if len({kind.per_batch for kind in new.statistics}) > 1:
             raise ValueError(f"{name!r} needs statistics of one batch and accumulated ones at once")

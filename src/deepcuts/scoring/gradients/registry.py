@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deepcuts.common.options import Option
-from deepcuts.scoring.options import ScoringOptions, declare
+from deepcuts.scoring.options import Limit, ScoringOptions, declare
 from deepcuts.scoring.shared_options import MAX_BATCHES
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ class Gradient:
         keeps_weights: Whether weights have their own values within the context; each gradient is then
             used and freed as soon as it is there, instead of when the context has been left.
         explains: What it is of unless the option `explain` says otherwise: ``"loss"`` or ``"logit"``.
+        limits: What it becomes at the limits of its options.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Gradient:
     stacks: bool
     keeps_weights: bool
     explains: str = "loss"
+    limits: tuple[Limit, ...] = ()
 
     def explained(self, options: ScoringOptions) -> str:
         """What it is of: ``"loss"`` or ``"logit"``."""
@@ -95,6 +97,7 @@ def gradient(
     stacks: bool = False,
     keeps_weights: bool = False,
     explains: str = "loss",
+    limits: Iterable[Limit] = (),
 ) -> Callable[[Context], Context]:
     """Register a function as a gradient: it gives a context. Every criterion that reads one combines with it.
 
@@ -110,6 +113,7 @@ def gradient(
         stacks: Leave it off unless a pass's context depends on nothing but its rows.
         keeps_weights: Leave it off for a context that changes weights.
         explains: See `Gradient`.
+        limits: See `Gradient`.
 
     Raises:
         ValueError: The name, or that of an option, is taken.
@@ -120,8 +124,21 @@ def gradient(
             raise ValueError(f"a gradient named {name!r} is registered already")
         own = tuple(dict.fromkeys([*options, limit]))
         declare(own)
+        ends = tuple(limits)
         REGISTRY[name] = Gradient(
-            name, context, passes, formula, source, cost, own, limit, clean, stacks, keeps_weights, explains
+            name,
+            context,
+            passes,
+            formula,
+            source,
+            cost,
+            own,
+            limit,
+            clean,
+            stacks,
+            keeps_weights,
+            explains,
+            ends,
         )
         return context
 

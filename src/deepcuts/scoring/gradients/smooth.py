@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from deepcuts.common.options import Option
 from deepcuts.common.seeds import derive_seed
 from deepcuts.scoring.gradients.registry import Passes, gradient
+from deepcuts.scoring.options import Limit
 
 NOISE_STD = Option(
     "noise_std",
@@ -43,6 +44,7 @@ MAX_SMOOTH_BATCHES = Option(
     limit=MAX_SMOOTH_BATCHES,
     stacks=True,
     keeps_weights=True,
+    limits=[Limit("noise_std", "no noise", "", 0)],
 )
 def smooth(passes: Passes) -> AbstractContextManager[None]:
     """Noise on the output of every linear layer; a path's is the same whichever others it runs beside."""

@@ -35,6 +35,7 @@ class TaskKind(ABC):
         primary: The measure that a task from files is judged by; higher is better.
         constant_title: What its constant baseline predicts, such as ``"majority class"``.
         constant_signs: Why else than by its primary measure a model is as good as constant, after "or if".
+        reads_numbers: Whether a label in a file is a number, which may be written in several ways.
         auto_model: The class of Transformers that loads its models.
         divergence: How far predictions are from a teacher's, see `deepcuts.tasks.kinds.divergence`.
     """
@@ -45,6 +46,7 @@ class TaskKind(ABC):
     primary: ClassVar[str]
     constant_title: ClassVar[str]
     constant_signs: ClassVar[str] = ""
+    reads_numbers: ClassVar[bool] = False
     auto_model: ClassVar[str] = "AutoModelForSequenceClassification"
     divergence = staticmethod(divergence.of_classes)
 

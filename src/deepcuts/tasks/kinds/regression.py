@@ -24,6 +24,7 @@ class Regression(TaskKind):
 
     name = "regression"
     title = "a number"
+    reads_numbers = True
     measures: ClassVar = {
         "mse": Measure("mean squared error, squared units of the label", lower_is_better=True),
         "mae": Measure("mean absolute error, units of the label", lower_is_better=True, is_drawn=False),

@@ -9,10 +9,17 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
-from deepcuts.training.objectives.registry import OBJECTIVES, Objective, Pass, find_objective, objective
+from deepcuts.training.objectives.registry import (
+    DEFAULT_OBJECTIVE,
+    OBJECTIVES,
+    Objective,
+    Pass,
+    find_objective,
+    objective,
+)
 
 # Found rather than listed: a list is what a new file gets forgotten in.
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
 
-__all__ = ["OBJECTIVES", "Objective", "Pass", "find_objective", "objective"]
+__all__ = ["DEFAULT_OBJECTIVE", "OBJECTIVES", "Objective", "Pass", "find_objective", "objective"]

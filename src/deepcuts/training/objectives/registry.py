@@ -85,6 +85,8 @@ class Objective:
         return {name: value for name, value in self.values(given).items() if value != defaults[name]}
 
 
+#: What is minimised unless something else is asked for.
+DEFAULT_OBJECTIVE = "task"
 OBJECTIVES: dict[str, Objective] = {}
 
 
