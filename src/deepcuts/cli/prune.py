@@ -71,12 +71,14 @@ def prune(
     from deepcuts.common.progress import quiet_libraries
     from deepcuts.runs.config import PruneConfig
     from deepcuts.runs.data import take_data
+    from deepcuts.runs.grid.records import former_settings as former_of_store
     from deepcuts.runs.run_folder import check_run_folder, former_settings
 
     say = reporter()
     settings = {name: value for name, value in given.items() if value not in (None, [])}
     settings.update(_epochs(epochs))
-    settings = {**former_settings(output), **settings}
+    begun = former_settings(output) or (former_of_store(shared) if shared is not None else {})
+    settings = {**begun, **settings}
     source, settings = take_data(settings)
     PruneConfig.check_early(settings)
     if report_to:
