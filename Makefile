@@ -4,12 +4,13 @@ BIN := $(VENV)/bin
 # Set-up is done again when what is to be installed has changed.
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test lint types examples wheel lowest bench bench-gpu clean
+.PHONY: help setup demo test lint types examples torture wheel lowest bench bench-gpu clean
 
 help:
 	@echo "make demo   set up, then prune a real model on an embedded task (about 5 minutes on 2 cores)"
 	@echo "make test   set up, then lint, types and all tests"
 	@echo "make examples  the tests of properties, on examples that are drawn anew"
+	@echo "make torture  kills, signals, changed files, bad inputs and full disks by the hundred (about half an hour)"
 	@echo "make wheel  build the wheel, and try it in an environment without this checkout"
 	@echo "make lowest the same with the lowest versions of other packages that are allowed, and a part of the tests"
 	@echo "make bench  set up, then speed and memory on this machine's processor (about 10 minutes)"
@@ -40,6 +41,9 @@ test: lint types
 
 examples: setup
 	DEEPCUTS_EXAMPLES=fresh $(BIN)/pytest -m hypothesis -n auto --maxprocesses 4
+
+torture: setup
+	$(BIN)/python tests/robustness/torture.py
 
 wheel: setup
 	.ci/installed

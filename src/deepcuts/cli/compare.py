@@ -48,7 +48,7 @@ def compare(
     if as_format not in ("csv", "parquet"):
         raise InputError("format", as_format, "it must be csv or parquet")
     if output is not None:
-        check_output(output)
+        check_output(output, folder=True)
     labels = _labels(paths)
     if by == "head" and heads is None:
         heads = _heads(paths)

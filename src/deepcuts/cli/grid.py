@@ -74,8 +74,8 @@ def grid(
     for name, value in {"jobs": jobs, "threads": threads}.items():
         if value is not None and value < 1:
             raise InputError(name, value, "it must be 1 or more")
-    if not gpus >= 0:
-        raise InputError("gpus", gpus, "it must be 0 or more")
+    if not 0 <= gpus < float("inf"):
+        raise InputError("gpus", gpus, "it must be a finite number, 0 or more")
     found = read_grid(file, data=data, model=model)
     quiet_libraries()
     from deepcuts.common.progress import Reporter
@@ -88,7 +88,9 @@ def grid(
     if collect is not None and collect.exists():
         read_collected(collect)  # before any work
     folder = store if store is not None else Path("runs") / found.name
-    check_output(folder, "store")
+    check_output(folder, "store", folder=True)
+    if collect is not None:
+        check_output(collect, "collect")
     console = console_of(stderr=True)
     if collect is not None and collect.exists() and not dry_run:
         say(f"{bring(collect, folder)} cells are done by {collect}", err=True)

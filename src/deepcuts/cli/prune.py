@@ -90,7 +90,7 @@ def prune(
     config = PruneConfig.make(task_data.task, **settings, data=source)
     check_run_folder(output, config, overwrite)
     if shared is not None:
-        check_output(shared, "shared")
+        check_output(shared, "shared", folder=True)
     quiet_libraries()
     from deepcuts.runs.job import prepare
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 
@@ -91,6 +92,10 @@ def brief(error: BaseException) -> str:
 _OS_ERROR = re.compile(r"\(os error (\d+)\)|Detail: \[errno (\d+)\]")
 #: What torch says instead of it, and does not say why.
 _UNWRITTEN = ("PytorchStreamWriter failed", "inline_container.cc", "basic_ios::clear", "iostream error")
+#: What is wrong with a path that was given, rather than with the disk.
+_PLACES = frozenset(
+    (errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.ENOENT, errno.EACCES, errno.EROFS)
+)
 _NO_MEMORY = ("can't allocate memory", "not enough memory")
 
 
@@ -110,7 +115,13 @@ def refusal(error: BaseException, path: object = None) -> StorageError | None:
     reason = _reason(error)
     if reason is None:
         return None
-    return StorageError(reason if where is None else f"{where}: {reason}")
+    shown = str(where)
+    if len(shown) > 300:  # a path that is too long for the system is too long for a message
+        shown = f"{shown[:200]}…{shown[-50:]}"
+    found = StorageError(reason if where is None else f"{shown}: {reason}")
+    if path is None and isinstance(error, OSError) and error.errno in _PLACES:
+        found.exit_status = InputError.exit_status
+    return found
 
 
 def _reason(error: BaseException) -> str | None:

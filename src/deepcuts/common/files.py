@@ -55,12 +55,13 @@ def storing(path: Path) -> Iterator[None]:
         raise refused from error
 
 
-def check_output(path: Path, argument: str = "output") -> None:
+def check_output(path: Path, argument: str = "output", *, folder: bool = False) -> None:
     """Refuse a place where nothing can be written, before any work is done for it; nothing is made.
 
     Args:
         path: A file or a folder that is to be made, or a folder in which something is.
         argument: What the caller calls it.
+        folder: Whether it is a folder, so that a file that is there is in the way.
 
     Raises:
         InputError: Something on the way is a file, or may not be written to, or a name can't be one.
@@ -76,7 +77,7 @@ def check_output(path: Path, argument: str = "output") -> None:
         if isinstance(error, InputError):
             raise
         raise InputError(argument, str(path), f"nothing can be written there ({brief(error)})") from None
-    if there is None or (there == path and not there.is_dir()):
+    if there is None or (there == path and not there.is_dir() and not folder):
         return  # whether a file may be replaced is its command's to say
     if not there.is_dir():
         raise InputError(argument, str(path), f"{str(there)!r} is no folder")

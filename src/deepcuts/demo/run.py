@@ -67,7 +67,7 @@ def run_demo(output: Path, *, seed: int, density: float, reporter: Reporter) -> 
         InputError: `density` is not in (0, 1].
     """
     for name in (*ROWS, DATA, "shared"):
-        check_output(output / name)
+        check_output(output / name, folder=True)
     source = DataConfig(task="minimal-pairs")
     data = source.load()
     configs = {

@@ -52,7 +52,7 @@ def prune(
     """
     check_report_to(report_to)
     if shared is not None:
-        check_output(shared, "shared")
+        check_output(shared, "shared", folder=True)
     with open_run(folder, job.config, job.processes, overwrite=overwrite):
         own = Store(folder / run_folder.WORK, job.processes)
         if (finished := run_folder.finished_result(folder)) is not None:
