@@ -104,6 +104,12 @@ BAD = {
     "unknown precision": ({"precision": "int4"}, "precision: got 'int4'"),
     "negative noise": ({"noise_std": -1}, "noise_std: got -1"),
     "no paths": ({"paths": 0}, "paths: got 0"),
+    "an option of another strategy": ({"block_size": 8}, "block_size: got 8, but the strategy"),
+    "an option of another allocation": ({"floor": 0.5}, "floor: got 0.5, but the strategy"),
+    "explained without a gradient": (
+        {"strategy": "LayerMagWeight", "explain": "logit"},
+        "explain: got 'logit', but the strategy 'LayerMagWeight' doesn't read it; leave it out",
+    ),
     "pattern without a match": ({"prunable": "nothing.*"}, "nothing.*"),
     "pattern that matches the head": ({"prunable": "c*"}, "must not match the head"),
 }

@@ -73,10 +73,12 @@ def prune(
     from deepcuts.runs.data import take_data
     from deepcuts.runs.grid.records import former_settings as former_of_store
     from deepcuts.runs.run_folder import check_run_folder, former_settings
+    from deepcuts.runs.settings import refuse_unread
 
     say = reporter()
     settings = {name: value for name, value in given.items() if value not in (None, [])}
     settings.update(_epochs(epochs))
+    given_now = dict(settings)
     begun = former_settings(output) or (former_of_store(shared) if shared is not None else {})
     settings = {**begun, **settings}
     source, settings = take_data(settings)
@@ -88,6 +90,7 @@ def prune(
     say.line(f"loading {settings['model']} and {source.task or source.train}")
     task_data = source.load()
     config = PruneConfig.make(task_data.task, **settings, data=source)
+    refuse_unread(given_now, config.strategy, config.scope)
     check_run_folder(output, config, overwrite)
     if shared is not None:
         check_output(shared, "shared", folder=True)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from deepcuts.common import plugins
+from deepcuts.common.errors import InputError
 from deepcuts.common.options import Option, options_of
 from deepcuts.masks.allocations import all_allocations, allocation_of
 from deepcuts.runs.recipes import recipe_named, recipes
@@ -177,6 +178,24 @@ def unread(
         every = names_of([option for one in OBJECTIVES.values() for option in one.options])
         found |= every - names_of(find_objective(objective).options)
     return found
+
+
+def refuse_unread(given: Mapping[str, Any], strategy: str, scope: str | None) -> None:
+    """Refuse options of scores and allocations that were given, but that a strategy doesn't read.
+
+    In a grid they may stand beside strategies that do.
+
+    Args:
+        given: What was given, by its name in a configuration; defaults are not among it.
+        strategy: The strategy.
+        scope: That of the allocation in the place of the strategy's own.
+
+    Raises:
+        InputError: One of them changes nothing.
+    """
+    for name in sorted(unread(strategy=strategy, scope=scope) & given.keys()):
+        by = f" in the scope {scope!r}" if scope else ""
+        raise InputError(name, given[name], f"the strategy {strategy!r}{by} doesn't read it; leave it out")
 
 
 def _cut() -> tuple[Option, ...]:
