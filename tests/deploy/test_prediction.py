@@ -113,7 +113,7 @@ def test_the_command_reads_arguments_files_and_standard_input(run: Path, tmp_pat
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--pair", "one"], "even number"),
+        (["--pair", "one"], "--pair is not for a run of single texts"),
         (["--runtime", "fast", "a"], "runtime: got 'fast'"),
         (["--file", "nothing.txt"], "nothing.txt"),
         (["--file", "{broken}"], "broken.jsonl:2"),
@@ -143,7 +143,11 @@ def test_bad_input_is_refused_with_status_2(
 def test_pairs_come_from_two_arguments_or_a_line_with_a_tab() -> None:
     from deepcuts.cli.predict import _lines, _texts
 
-    assert list(_texts(["a", "b", "c", "d"], None, True)) == [("a", "b"), ("c", "d")]
-    assert list(_lines(["a\tb\n"], "here", True)) == [("a", "b")]
+    assert list(_texts(["a", "b", "c", "d"], None, True, 2)) == [("a", "b"), ("c", "d")]
+    with pytest.raises(InputError, match="even number"):
+        _texts(["a", "b", "c"], None, True, 2)
+    with pytest.raises(InputError, match="must be given for a run of pairs"):
+        _texts(["a", "b"], None, False, 2)
+    assert list(_lines(["a\tb"], "here", True)) == [("a", "b")]
     with pytest.raises(InputError, match="here:1"):
-        list(_lines(["a b\n"], "here", True))
+        list(_lines(["a b"], "here", True))
