@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from deepcuts.common.errors import InputError, InvariantError
+from deepcuts.common.errors import InputError, InvariantError, MismatchError
 from deepcuts.masks.masks import Masks
 
 #: Bytes of a weight → whole numbers of that size.
@@ -18,7 +18,10 @@ _WORDS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
 class HeldMasks:
-    """Masks on the parameters of one model.
+    """Masks on the parameters of one model, under all names that a shared one has in it.
+
+    They are held on what the model has when they are applied or verified: where a parameter was replaced
+    since (by ``load_state_dict(assign=True)``, by another module), on the new one.
 
     Args:
         model: The model; not touched before `apply`.
@@ -29,17 +32,29 @@ class HeldMasks:
     """
 
     def __init__(self, model: nn.Module, masks: Masks) -> None:
-        self._parameters = masks.parameters_of(model)
+        self._model = model
+        parameters = masks.parameters_of(model)
         # All bits of a kept weight and none of a cut one: -1 and 0, a byte each.
         self._kept: dict[str, Tensor] = {
             name: masks[name].to(parameter.device, torch.int8).neg_()
-            for name, parameter in self._parameters.items()
+            for name, parameter in parameters.items()
         }
+        first = {id(parameter): name for name, parameter in parameters.items()}
+        #: Every name of a masked parameter, as a path of modules, and the name that its mask has.
+        self._places = [
+            (tuple(name.split(".")), first[id(parameter)])
+            for name, parameter in model.named_parameters(remove_duplicate=False)
+            if id(parameter) in first
+        ]
 
     @torch.no_grad()
     def apply(self) -> None:
-        """Set every cut weight to exactly +0, whatever it was, NaN included."""
-        for name, parameter in self._parameters.items():
+        """Set every cut weight to exactly +0, whatever it was, NaN included.
+
+        Raises:
+            MismatchError: The model lacks a masked parameter now, or has it in another shape.
+        """
+        for name, parameter in self._parameters():
             if self._kept[name].device != parameter.device:  # the model was moved after the masks were made
                 self._kept[name] = self._kept[name].to(parameter.device)
             # As whole numbers, the weights lose their bits; four times as fast on a CPU as masked_fill_.
@@ -50,11 +65,31 @@ class HeldMasks:
 
         Raises:
             InvariantError: One is not; the message names the tensor and counts them.
+            MismatchError: See `apply`.
         """
-        for name, parameter in self._parameters.items():
+        for name, parameter in self._parameters():
             revived = int(parameter.detach()[self._kept[name].to(parameter.device) == 0].count_nonzero())
             if revived:
                 raise InvariantError(f"{revived:,} cut weights of {name!r} are not 0")
+
+    def _parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """The masked parameters that the model has now, each once, by the names of their masks."""
+        seen: set[int] = set()
+        for path, name in self._places:
+            # nn.Module's own dictionaries: its attributes take twenty times as long, and this is every step.
+            module: nn.Module | None = self._model
+            for part in path[:-1]:
+                module = None if module is None else module._modules.get(part)
+            parameter = None if module is None else module._parameters.get(path[-1])
+            if parameter is None or parameter.shape != self._kept[name].shape:
+                found = "is gone" if parameter is None else f"has shape {tuple(parameter.shape)} now"
+                raise MismatchError(
+                    f"masks are held on a model that has changed: {'.'.join(path)!r} {found}, its mask has "
+                    f"shape {tuple(self._kept[name].shape)}"
+                )
+            if id(parameter) not in seen:
+                seen.add(id(parameter))
+                yield name, parameter
 
 
 def apply_masks(model: nn.Module, masks: Masks) -> None:

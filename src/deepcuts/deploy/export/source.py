@@ -10,7 +10,6 @@ from typing import Any
 import torch
 
 from deepcuts.architectures.parameters import prunable_parameters
-from deepcuts.common.digests import tensor_bytes
 from deepcuts.common.errors import InputError
 from deepcuts.deploy.export.formats import Source, format_of
 from deepcuts.masks.holding import HeldMasks
@@ -28,7 +27,7 @@ def load_source(path: str, *, masks: Path | None = None, trust_remote_code: bool
         path: A run folder; a saved model, dense or in the sparse format; a packed file; a name on the Hub; or
             what else a format recognises.
         masks: A mask file. By default a run's own masks, or those that the sparse and the packed format hold;
-            of any other model the weights that are not +0, among those that may be cut.
+            of any other model the weights that are not 0, among those that may be cut.
         trust_remote_code: Whether code that comes with the model may run.
 
     Raises:
@@ -99,15 +98,14 @@ def load_weights(path: str, *, trust_remote_code: bool = False) -> tuple[Any, Ma
 
 
 def masks_from_zeros(model: Any) -> Masks:
-    """Masks that keep every weight that is not +0; tensors without zeros get none.
+    """Masks that keep every weight that is not 0; tensors without zeros get none.
+
+    −0 is 0: it is what a weight below 0 becomes that is multiplied by a mask, as ``torch.nn.utils.prune`` does.
 
     Raises:
         InputError: No weight that may be cut is 0, or the architecture is not known.
     """
-    kept = {
-        name: (tensor_bytes(parameter).view(parameter.numel(), -1) != 0).any(dim=1).view(parameter.shape)
-        for name, parameter in prunable_parameters(model).items()
-    }
+    kept = {name: parameter.detach() != 0 for name, parameter in prunable_parameters(model).items()}
     masks = {name: mask for name, mask in kept.items() if not bool(torch.all(mask))}
     if not masks:
         raise InputError("run", type(model).__name__, "none of its weights is 0, so it was not pruned")
