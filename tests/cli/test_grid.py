@@ -119,11 +119,11 @@ def test_the_table_follows_the_work(tmp_path: Path, terminal: bool) -> None:
         progress.seconds = {"cell": [60.0], "finetune": [1.0], "score": [1.0]}
         watcher(progress)
     text = out.getvalue()
-    assert "LayerGradCAMShift, density 0.3, seed 0: done; expected end" in text
-    assert "LayerGradCAMShift, density 0.5, seed 0: failed" in text
+    assert "LayerGradCAMShift shift 10.0, density 0.3, seed 0: done; expected end" in text
+    assert "LayerGradCAMShift shift 10.0, density 0.5, seed 0: failed" in text
     if terminal:
         rows = [line.split() for line in text.splitlines()]
-        assert ["LayerGradCAMShift", "✓", "✗"] in rows
+        assert ["LayerGradCAMShift", "shift", "10.0", "✓", "✗"] in rows
         assert ["GlobalMagWeight", "▶", "·"] in rows
         assert "now: GlobalMagWeight, density 0.3, seed 0" in text
     else:

@@ -31,12 +31,12 @@ def test_every_table_and_figure_is_there(built: Path) -> None:
     assert pictures == {path.stem for path in (built / "figures").glob("*.svg")}
     for name in (
         "minilm-cola-retrained-accuracy-compression",
-        "minilm-stsb-pruned-mse-density",
-        "minilm-stsb-pareto",
-        "minilm-stsb-overlap-iou-0.1471",
-        "minilm-stsb-layers-LayerMagGrad-feed-forward-0.05037",
-        "minilm-stsb-shift-LayerGradCAMShift-0.1471-masks",
-        "minilm-stsb-seeds",
+        "minilm-stsb-rewind-pretrained-pruned-mse-density",
+        "minilm-stsb-rewind-pretrained-pareto",
+        "minilm-stsb-rewind-pretrained-overlap-iou-0.1471",
+        "minilm-stsb-rewind-pretrained-layers-LayerMagGrad-feed-forward-0.05037",
+        "minilm-stsb-rewind-pretrained-shift-LayerGradCAMShift-0.1471-masks",
+        "minilm-stsb-rewind-pretrained-seeds",
         "minilm-tasks",
     ):
         assert name in pictures, name
@@ -58,7 +58,7 @@ def test_overlaps_in_the_tables_are_those_of_the_masks(built: Path, studies: lis
         row
         for row in table(built, "overlap")
         if (row["task"], row["first"], row["second"]) == ("stsb", "LayerMagGrad", "LayerGradCAMShift")
-        and row["setting"] == ""
+        and row["setting"] == "rewind pretrained"
         and float(row["density"]) == density
     ]
     means, least = [], []

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from deepcuts.cli.command import refuse_given
 from deepcuts.common.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,6 +27,9 @@ def grid(
     ] = None,
     data: Annotated[str | None, typer.Option(help="Folder with the GLUE tasks; else the Hub.")] = None,
     model: Annotated[str | None, typer.Option(help="A model instead of the file's.")] = None,
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help="Let code that comes with models run.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would be done; run nothing.")
     ] = False,
@@ -74,9 +79,13 @@ def grid(
     for name, value in {"jobs": jobs, "threads": threads}.items():
         if value is not None and value < 1:
             raise InputError(name, value, "it must be 1 or more")
-    if not 0 <= gpus < float("inf"):
+    if not (gpus >= 0 and math.isfinite(gpus)):
         raise InputError("gpus", gpus, "it must be a finite number, 0 or more")
-    found = read_grid(file, data=data, model=model)
+    if executor == "ray":
+        refuse_given(["jobs"], "it is for --executor local; a cluster decides how many cells run at once")
+    else:
+        refuse_given(["gpus", "address"], "it is for --executor ray")
+    found = read_grid(file, data=data, model=model, trust_remote_code=trust_remote_code or None)
     quiet_libraries()
     from deepcuts.common.progress import Reporter
     from deepcuts.runs.grid.collected import bring, read_collected

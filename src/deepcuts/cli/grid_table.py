@@ -99,7 +99,7 @@ class Watcher(AbstractContextManager["Watcher"]):
         self._worklist = worklist
         self._console = console
         self._states = {record.key: str(record.status) for record in worklist.records()}
-        self._names = _unit_names(worklist)
+        self._names = {unit.key: unit.name for unit in worklist.units}
         self._told: set[str] = set()
         self._live = (
             Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
@@ -151,20 +151,6 @@ class Watcher(AbstractContextManager["Watcher"]):
         record = read_cell(self._worklist.store, key, {})
         ended = record.status == "done" and on_plateau(record.result, "retrain")
         return "done, but on a plateau: no better than a constant" if ended else "done"
-
-
-def _unit_names(worklist: Worklist) -> dict[str, str]:
-    from deepcuts.runs.grid.labels import label_cells
-
-    labels = label_cells([config.model_dump(mode="json") for config in worklist.cells.values()])
-    names = dict(zip(worklist.cells, map(str, labels), strict=True))
-    for unit in worklist.units:
-        first = unit.configs[0]
-        of = f"{first.data.task or 'own files'}, seed {first.seed}"
-        if unit.key not in worklist.cells:
-            kinds = f": {len(unit.makes)} kinds" if len(unit.makes) > 1 else ""
-            names[unit.key] = f"{unit.title} {of}{kinds}"
-    return names
 
 
 def _expected_end(progress: Progress) -> str:

@@ -28,7 +28,7 @@ class InputError(DeepcutsError, ValueError):
     """
 
     def __init__(self, argument: str, value: object, allowed: str) -> None:
-        super().__init__(f"{argument}: got {value!r}, but {allowed}")
+        super().__init__(f"{argument}: got {_shown(value)}, but {allowed}")
         self.argument = argument
         self.value = value
         self.allowed = allowed
@@ -80,6 +80,22 @@ class DivergedError(DeepcutsError):
     """The training loss became NaN or infinite."""
 
     exit_status = 1
+
+
+def _shown(value: object) -> str:
+    """A value as a message shows it: what is long, or can't be spelled, in part."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a whole number of more than 4,300 digits
+        return f"a value of type {type(value).__name__}"
+    return (
+        text
+        if len(text) <= _LONGEST
+        else f"{text[: _LONGEST // 2]} … {text[-20:]} ({len(text):,} characters)"
+    )
+
+
+_LONGEST = 1000
 
 
 def brief(error: BaseException) -> str:

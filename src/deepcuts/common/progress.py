@@ -32,11 +32,22 @@ class Reporter:
     def __init__(self, console: Console | None = None, *, bars: bool = True) -> None:
         self._console = console
         self._bars = bars
+        self._about = ""
+
+    @contextmanager
+    def about(self, name: str) -> Iterator[None]:
+        """Let every line say what it is about, where several things are done one after another."""
+        before, self._about = self._about, f"{name}: "
+        try:
+            yield
+        finally:
+            self._about = before
 
     def line(self, text: str) -> None:
         """Say one thing."""
         if self._console is not None:
-            self._console.print(printable(text), highlight=False, markup=False, emoji=False, soft_wrap=True)
+            shown = printable(f"{self._about}{text}")
+            self._console.print(shown, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
     def show(self, renderable: Any) -> None:
         """Show anything that rich can render, such as a table."""

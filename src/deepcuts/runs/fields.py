@@ -42,6 +42,8 @@ def validated(kind: type[_Config], given: Mapping[str, Any]) -> _Config:
             raise cause from None
         argument = ".".join(str(part) for part in first["loc"]) or "configuration"
         message = first["msg"]
+        if first["type"] == "missing":  # what pydantic calls its input is the whole configuration
+            raise InputError(argument, None, "it must be given") from None
         raise InputError(argument, first["input"], message[:1].lower() + message[1:]) from None
 
 

@@ -12,7 +12,7 @@ from deepcuts.runs.grid.records import read_cells
 
 
 def test_cells_that_differ_in_more_are_kept_apart(cells: list[Cell], studies: list[Study]) -> None:
-    titles = ["minilm on cola", "minilm on stsb", "minilm on stsb, rewind finetuned"]
+    titles = ["minilm on cola", "minilm on stsb, rewind pretrained", "minilm on stsb, rewind finetuned"]
     assert [study.title for study in studies] == titles
     assert sum(len(study.usual) + len(study.variants) for study in studies) == len(cells)
     cola, stsb, finetuned = studies

@@ -102,3 +102,77 @@ def test_the_projects_own_grids_can_be_read(path: Path) -> None:
     budgets = {cell.get("compression", cell.get("density")) for cell in grid.cells}
     expected = {"paper": {2, 3, 3.5, 4}, "minilm": {0.36, 0.147, 0.0865, 0.041}, "demo": {0.15}}
     assert budgets == expected[path.stem]
+
+
+LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n"
+    for before, name in zip("abcdefg", "bcdefgh", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "it must be a mapping"),
+        (b"- a\n- b\n", "it must be a mapping"),
+        (b"name: caf\xe9\ngrids: [{}]", r"not UTF-8 text \(byte 9\)"),
+        ("grids: [{}]".encode("utf-16"), "UTF-16"),
+        (b"grids: " + b"[" * 3000 + b"]" * 3000, "nested too deeply"),
+        (b"grids: " + b"{a: " * 30 + b"1" + b"}" * 30, "nested too deeply"),
+        (b"grids: &a [*a]", "nested too deeply"),
+        (LAUGHS.encode(), "more than 100,000 values"),
+        (b"grids: [{seed: " + b"9" * 5000 + b"}]", "can't be read"),
+        (b"grids: [{seed: 0x" + b"f" * 5000 + b"}]", "beyond 64 bits"),
+        (b"grids: [{model: 2001-01-01}]", "holds a date, '2001-01-01'"),
+        (b"grids: [{model: 2001-02-30}]", "can't be read"),
+        (b"grids: [{model: !!python/name:os.system x}]", "it must be YAML"),
+        (b"grids: [{model: !!binary eA==}]", "holds a bytes"),
+        (b'grids: [{model: "a\\0b"}]', "a text with a NUL"),
+        (b'grids: [{model: "\\ud800"}]', "no valid Unicode"),
+        (b"grids: [{seed: 1, seed: 2}]", "'seed' stands twice in one mapping"),
+        (b"defaults: {seed: [0, 1]}\ngrids: [{}]", r"defaults.seed: got \[0, 1\], but it must be one value"),
+        (b"changes: {task: {sst2: {density: [0.1, 0.2]}}}\ngrids: [{}]", "changes.task.sst2.density"),
+        (b"grids: [{seed: [[0, 1], 2]}]", r"grids\[0\].seed: got \[0, 1\]"),
+        (b"grids: [{text: {a: b}}]", r"grids\[0\].text"),
+        (b'name: "a\\nb"\ngrids: [{}]', "name: got 'a"),
+        (b"name: a/b\ngrids: [{}]", "name: got 'a/b'"),
+        (b"name: " + b"a" * 300 + b"\ngrids: [{}]", "name: got 'aaa"),
+        (b"grids: [{trust_remote_code: true}]", "only the command line may say so"),
+        (b"defaults: {trust_remote_code: true}\ngrids: [{}]", "only the command line may say so"),
+        (b"changes: {task: {sst2: {trust_remote_code: true}}}\ngrids: [{}]", "only the command line"),
+        (b"changes: {trust_remote_code: {}}\ngrids: [{}]", "only the command line"),
+    ],
+    ids=lambda value: repr(value)[:50],
+)
+def test_whatever_a_file_holds_is_read_or_refused_by_name(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
+    (tmp_path / "grid.yaml").write_bytes(content)
+    with pytest.raises(InputError, match=message) as found:
+        read_grid(tmp_path / "grid.yaml")
+    assert len(str(found.value)) < 2000
+
+
+def test_a_grid_has_so_many_cells_at_most(tmp_path: Path) -> None:
+    axes = {name: list(range(1000)) for name in ("seed", "batch_size", "score_batch_size")}
+    (tmp_path / "grid.yaml").write_text(yaml.safe_dump({"grids": [axes]}))
+    with pytest.raises(InputError, match="grids: got 1000000000, but a grid has at most 20,000 cells"):
+        read_grid(tmp_path / "grid.yaml")
+
+
+def test_columns_as_lists_and_changes_by_what_the_command_line_says(tmp_path: Path) -> None:
+    content = {
+        "defaults": {"model": "a", "text": ["one", "two"]},
+        "changes": {"text": {"one": {"seed": 5}}, "model": {"b": {"seed": 7}}},
+        "grids": [{"task": "sst2"}, {"train": "t.csv"}],
+    }
+    (tmp_path / "grid.yaml").write_text(yaml.safe_dump(content), encoding="utf-8-sig")
+    first, second = read_grid(tmp_path / "grid.yaml", model="b", data="GLUE", trust_remote_code=True).cells
+    assert first["seed"] == second["seed"] == 7
+    assert first["data"] == "GLUE"
+    assert "data" not in second  # own files, for which a folder of GLUE says nothing
+    assert first["trust_remote_code"] is second["trust_remote_code"] is True
+    content["grids"] = [{"train": "t.csv"}]
+    (tmp_path / "grid.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(InputError, match="data: got 'GLUE', but no cell"):
+        read_grid(tmp_path / "grid.yaml", data="GLUE")

@@ -39,3 +39,32 @@ def test_what_is_the_same_everywhere_is_left_out_but_for_the_strategy() -> None:
 def test_models_are_called_by_their_last_name() -> None:
     labels = label_cells([cell(), cell(model="org/large")])
     assert [label.row for label in labels] == ["minilm Random", "large Random"]
+
+
+def test_every_setting_that_varies_stands_in_every_name_its_default_too() -> None:
+    cells = [
+        cell(rewind=rewind, learning_rate=rate)
+        for rewind in ("finetuned", "pretrained")
+        for rate in (1e-4, 5e-5)
+    ]
+    assert [label.row for label in label_cells(cells)] == [
+        "Random learning_rate 0.0001 rewind finetuned",
+        "Random learning_rate 5e-05 rewind finetuned",
+        "Random learning_rate 0.0001 rewind pretrained",
+        "Random learning_rate 5e-05 rewind pretrained",
+    ]
+    older = [cell(), cell(rewind="finetuned")]  # a configuration that lacks a younger option
+    assert [label.row for label in label_cells(older)] == [
+        "Random rewind pretrained",
+        "Random rewind finetuned",
+    ]
+
+
+def test_cells_that_are_not_the_same_have_other_names() -> None:
+    files = [{"task": None, "data": None, "train": f"/{place}/train.csv"} for place in "ab"]
+    cells = [
+        *(cell(model=model) for model in ("one/base", "two/base")),
+        *({**cell(), "data": source} for source in files),
+        *(cell(density=density) for density in (0.1234567, 0.1234568)),
+    ]
+    assert len({str(label) for label in label_cells(cells)}) == len(cells)

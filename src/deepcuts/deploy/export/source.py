@@ -100,7 +100,7 @@ def load_weights(path: str, *, trust_remote_code: bool = False) -> tuple[Any, Ma
 def masks_from_zeros(model: Any) -> Masks:
     """Masks that keep every weight that is not 0; tensors without zeros get none.
 
-    −0 is 0: it is what a weight below 0 becomes that is multiplied by a mask, as ``torch.nn.utils.prune`` does.
+    −0 is 0: a weight below 0 becomes it where a mask multiplies, as in ``torch.nn.utils.prune``.
 
     Raises:
         InputError: No weight that may be cut is 0, or the architecture is not known.

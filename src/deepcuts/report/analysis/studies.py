@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from deepcuts.report.cells import Cell, seeds_of, strategy_order
+from deepcuts.runs.grid.labels import setting_words
 from deepcuts.runs.settings import settings
 from deepcuts.tasks import TaskKind, kind_named
 
@@ -23,7 +24,7 @@ class Study:
     Attributes:
         model: Short name of the model.
         task: Short name of the task.
-        setting: In what the setting differs from the most common one of this model and task; may be empty.
+        setting: Everything in which the settings of this model and task differ, defaults too; may be empty.
         usual: Cells whose options of scoring are the usual ones; figures of performance hold these.
         variants: Cells with another value of at least one option of scoring.
         usual_options: Option → its usual value, the most common one of this model, task and setting.
@@ -117,8 +118,8 @@ def find_studies(cells: Iterable[Cell]) -> list[Study]:
     found = []
     by_task = _group(cells, lambda cell: (cell.model, cell.task, _data(cell)))
     for (model, task, _), of_task in sorted(by_task.items(), key=lambda item: item[0]):
-        settings = _group(of_task, lambda cell: json.dumps(cell.setting, sort_keys=True))
-        ordered = sorted(settings.values(), key=lambda group: -len(group))
+        by_setting = _group(of_task, lambda cell: json.dumps(cell.setting, sort_keys=True))
+        ordered = sorted(by_setting.values(), key=lambda group: -len(group))
         for group in ordered:
             usual = _usual_options(group)
             variant = [any(cell.options[name] != usual[name] for name in cell.options) for cell in group]
@@ -126,7 +127,7 @@ def find_studies(cells: Iterable[Cell]) -> list[Study]:
                 Study(
                     model,
                     task,
-                    _difference(group[0].setting, ordered[0][0].setting),
+                    _stated(group[0].setting, [other[0].setting for other in ordered]),
                     [cell for cell, odd in zip(group, variant, strict=True) if not odd],
                     [cell for cell, odd in zip(group, variant, strict=True) if odd],
                     usual,
@@ -169,6 +170,11 @@ def _usual_options(cells: Sequence[Cell]) -> dict[str, Any]:
     }
 
 
-def _difference(setting: Mapping[str, Any], common: Mapping[str, Any]) -> str:
-    names = [name for name in {**common, **setting} if setting.get(name) != common.get(name)]
-    return ", ".join(f"{name.replace('_', ' ')} {setting.get(name)}" for name in names)
+def _stated(setting: Mapping[str, Any], every: Sequence[Mapping[str, Any]]) -> str:
+    """In words, what of a setting is not the same in all; an option that is younger was at its default."""
+    defaults = {name: option.default for name, option in settings().items() if option.default is not ...}
+    whole = [{**defaults, **one} for one in every]
+    names = list(dict.fromkeys(name for one in every for name in one))
+    varied = [name for name in names if len({json.dumps(one.get(name)) for one in whole}) > 1]
+    mine = {**defaults, **setting}
+    return ", ".join(setting_words(name.replace("_", " "), mine.get(name)) for name in varied)

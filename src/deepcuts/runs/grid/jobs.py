@@ -21,7 +21,8 @@ class Jobs:
     """
 
     def __init__(self, reporter: Reporter | None = None) -> None:
-        self._reporter = reporter
+        #: Where the progress of the jobs is shown.
+        self.reporter = reporter or Reporter()
         self._data: dict[DataConfig, TaskData] = {}
         self._encoded: dict[str, EncodedTask] = {}
         self._last: tuple[str, Job] | None = None
@@ -46,7 +47,7 @@ class Jobs:
             self._last = None  # first, so that two models are never held at once
             shared = _text(config, LOADED - {"seed", "prunable", "select_on"})
             data = self._load(config.data)
-            job = prepare(config, data, self._reporter, self._encoded.get(shared))
+            job = prepare(config, data, self.reporter, self._encoded.get(shared))
             self._encoded[shared] = job.task.whole or job.task
             self._last = key, job
         return self._last[1].with_config(config)

@@ -39,7 +39,8 @@ def attempt(unit: Unit, store: Path, jobs: Jobs, *, keep_models: bool = False) -
     """Do a unit; whatever goes wrong with it is part of the outcome."""
     started = time.monotonic()
     try:
-        do(unit, store, jobs, keep_models=keep_models)
+        with jobs.reporter.about(unit.name):
+            do(unit, store, jobs, keep_models=keep_models)
     except StageTakenError:
         return Outcome(time.monotonic() - started, is_taken=True)
     # Anything: a bad cell, one that needs more memory than there is, or a bug must not end the others.

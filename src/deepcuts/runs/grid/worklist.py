@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deepcuts.common.store import Identity, stage_key
 from deepcuts.runs.config import PruneConfig
 from deepcuts.runs.grid.file import Grid
 from deepcuts.runs.grid.jobs import Jobs, loaded_key
+from deepcuts.runs.grid.labels import label_cells
 from deepcuts.runs.grid.records import CELL, CellRecord, former_settings, read_cell
 from deepcuts.runs.job import Job
 from deepcuts.runs.sharing import Part, group, shared_parts, work_of
@@ -24,6 +26,7 @@ class Unit:
         kind: A cell, or the kind of a shared step, as the store calls it.
         key: Tells it from every other; of a cell, the cell's key.
         title: What it is called where it fails.
+        name: What it is called in progress: a cell by all in which the grid's cells differ.
         configs: What it is done for: of a sweep, every strategy with its options; else a single one.
         needs: Keys of the units that must be finished first.
         work: How much it is.
@@ -33,6 +36,7 @@ class Unit:
     kind: str
     key: str
     title: str
+    name: str
     configs: tuple[PruneConfig, ...]
     needs: frozenset[str]
     work: Work
@@ -82,9 +86,11 @@ def make_worklist(grid: Grid, store: Path, jobs: Jobs, *, failed: bool = False) 
     """
     begun = former_settings(store)
     cells = _cells([jobs.config({**begun, **settings}) for settings in grid.cells], store, jobs)
+    labels = label_cells([cell.config.model_dump(mode="json") for cell in cells])
+    names = dict(zip((cell.key for cell in cells), map(str, labels), strict=True))
     wanted = "failed" if failed else "missing"
     to_do = [cell for cell in cells if read_cell(store, cell.key, {}).status == wanted]
-    shared = _shared_units(to_do, store)
+    shared = _named_apart(_shared_units(to_do, store), {id(cell.config): names[cell.key] for cell in to_do})
     maker = {made: unit for unit in shared for made in unit.makes}
     units: dict[str, Unit] = {}
     for cell in to_do:
@@ -92,7 +98,8 @@ def make_worklist(grid: Grid, store: Path, jobs: Jobs, *, failed: bool = False) 
         # What a shared unit needs stands before it: its needs are earlier parts of the same cell.
         units.update({unit.key: unit for unit in makers})
         needs = frozenset(unit.key for unit in makers)
-        units[cell.key] = Unit(CELL, cell.key, CELL, (cell.config,), needs, cell.own, (cell.key,))
+        name = names[cell.key]
+        units[cell.key] = Unit(CELL, cell.key, CELL, name, (cell.config,), needs, cell.own, (cell.key,))
     return Worklist(
         name=grid.name,
         store=store,
@@ -158,8 +165,22 @@ def _shared_units(cells: Sequence[_Cell], store: Path) -> list[Unit]:
         key_of.update(dict.fromkeys((part.identity.key for part in parts), key))
         needs = frozenset(key_of[one.key] for one in first.needs if one.key in key_of)
         configs = tuple(part.config for part in parts)
-        units.append(Unit(first.identity.kind, key, first.step.title, configs, needs, work_of(parts), made))
+        title = first.step.title
+        kinds = f": {len(made)} kinds" if len(made) > 1 else ""
+        name = f"{title} {configs[0].data.task or 'own files'}, seed {configs[0].seed}{kinds}"
+        units.append(Unit(first.identity.kind, key, title, name, configs, needs, work_of(parts), made))
     return units
+
+
+def _named_apart(units: list[Unit], cells: Mapping[int, str]) -> list[Unit]:
+    """Units of which two have one name are called by the first cell that they are done for as well."""
+    counts = Counter(unit.name for unit in units)
+    found = []
+    for unit in units:
+        is_alone = counts[unit.name] == 1
+        name = unit.name if is_alone else f"{unit.name}, for {cells[id(unit.configs[0])]}"
+        found.append(replace(unit, name=name))
+    return found
 
 
 def _shared_work(cells: Sequence[_Cell]) -> Work:
