@@ -115,6 +115,8 @@ def write_cell(
     measures = {name: measure(task, values, targets) for name, values in said.items()}
     result = {**_describe(config, task, masks, rows), "baseline": baseline(task, split, split), **measures}
     result["best_epoch"] = {"finetune": 2, "retrain": 3}
+    result["last_epoch"] = {"finetune": measures["dense"], "retrain": measures["retrained"]}
+    result["notes"] = []
     result["plateau"] = {"fine-tune": None, "retrain": None}
     result["seconds"] = {
         "finetune": 100.5, "score": 30.25, "score_shared_by": 4, "retrain": 80.75,
@@ -240,6 +242,10 @@ def _describe(config: Mapping[str, Any], task: Task, masks: MaskBits, rows: int)
             "train_rows": 10 * rows,
             "dev_rows": rows,
             "truncated_rows": 0,
+            "max_length": made.max_length,
+            "select_on": made.select_on,
+            "held_out_rows": 0,
+            "described": dict.fromkeys(("kind", "text", "label", "training", "dev"), "made up"),
         },
         "budget": {
             "asked": f"density {made.density:g}",

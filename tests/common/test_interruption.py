@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,14 @@ BY_SIGNAL = pytest.mark.parametrize("name", SENT)
 
 
 def python(*arguments: str) -> CompletedProcess[str]:
-    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)
+    # What runs in the background of a script inherits that interruptions are ignored.
+    return subprocess.run(
+        [sys.executable, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
 
 
 def assert_ended(done: CompletedProcess[str], name: str, kept: str) -> None:

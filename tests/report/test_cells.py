@@ -83,9 +83,18 @@ def test_only_options_that_a_strategy_reads_count() -> None:
         "score_precision",
         "score_compile",
         "dropout",
+        "explain",
     }
     assert names["GlobalGradCAMShift"] == names["LayerMagGrad"] | {"shift", "padding"}
-    smooth = {"smooth_batches", "score_batch_size", "score_precision", "dropout", "noise_std", "paths"}
+    smooth = {
+        "smooth_batches",
+        "score_batch_size",
+        "score_precision",
+        "dropout",
+        "explain",
+        "noise_std",
+        "paths",
+    }
     assert names["LayerSmoothGrad"] == smooth
 
 
