@@ -19,6 +19,8 @@ from deepcuts.runs import job as jobs
 from deepcuts.runs.pipeline import prune
 from deepcuts.runs.recipes import recipes
 from deepcuts.runs.steps import Cut, Run, Score, Train, key_at_end
+from deepcuts.runs.steps.step import Scored
+from deepcuts.scoring.scoring import score_requests
 
 
 @pytest.fixture(scope="module")
@@ -161,3 +163,46 @@ def test_a_training_on_a_plateau_is_begun_again_and_counted(
     assert "restarted" not in plain
     assert len(starts) == 4
     assert without_times(plain)["kept"] == without_times(result)["kept"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_updated"),
+    [
+        ({"recipe": "none", "repair_batches": 0, "retrain_epochs": None}, True),
+        ({"rewind": "finetuned"}, True),
+        ({}, False),
+        ({"recipe": "rounds", "rounds": 2, "rewind": "finetuned"}, False),
+    ],
+)
+@pytest.mark.parametrize("strategy", ["RowSparseGPT", "LayerOBS"])
+def test_kept_weights_are_updated_where_a_run_goes_on_from_one_cut(
+    home: Path, strategy: str, changes: dict[str, Any], is_updated: bool
+) -> None:
+    made = job(home, strategy=strategy, density=0.4, **changes)
+    cut = next(step for step in made.steps if isinstance(step, Cut))
+    said = cut.preview(made)
+    assert said is not None
+    assert said[1].startswith("kept weights make up" if is_updated else "none: new values by")
+    identity = cut.identity(made, "before").content
+    assert ("updated" in identity) is is_updated
+    scores = score_requests(
+        made.model, made.batches(made.config.score_batch_size, None), [made.request], seed=made.seed
+    )[made.request]
+    own = Run(made, Store(home / "updates", made.processes))
+    own.scored.append(Scored(scores, 0.0, 1))
+    before = {name: value.detach().clone() for name, value in made.parameters.items()}
+    cut.do(own, "before")
+    assert own.masks is not None
+    changed = 0
+    for name, mask in own.masks.items():
+        now = made.parameters[name].detach()
+        assert not now[~mask].any()
+        changed += int((now != before[name] * mask).sum())
+    assert bool(changed) is is_updated
+
+
+def test_cuts_of_other_criteria_are_what_they_were(home: Path) -> None:
+    cut = next(step for step in job(home, rewind="finetuned").steps if isinstance(step, Cut))
+    made = job(home)
+    assert cut.preview(made) is None
+    assert "updated" not in cut.identity(made, "before").content

@@ -49,4 +49,4 @@ def none(job: Any) -> list[Step]:
     training = Train(
         "retrain", "repair", "retrained", "repairing", repair, aim_of(job), note="biases and norms alone"
     )
-    return [*single_shot(job), training, Save()]
+    return [*single_shot(job, goes_on=True), training, Save()]

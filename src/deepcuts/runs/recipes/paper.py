@@ -51,15 +51,23 @@ def paper(job: Any) -> list[Step]:
     return [*single_shot(job), *retrain(job)]
 
 
-def single_shot(job: Any) -> list[Step]:
-    """θ0 → θ1, scores of it, the cut, and what the cut model is worth."""
+def single_shot(job: Any, *, goes_on: bool | None = None) -> list[Step]:
+    """θ0 → θ1, scores of it, the cut, and what the cut model is worth.
+
+    Args:
+        job: The job.
+        goes_on: Whether what follows begins at the cut model, so that new values of its kept weights count;
+            by default as `REWIND` says.
+    """
     from deepcuts.runs import legacy
     from deepcuts.runs.steps import Cut, Measure, Score
 
+    if goes_on is None:
+        goes_on = job.config.rewind == "finetuned"
     return [
         finetune(job),
         Score(job.request, job.config.score_batch_size, is_shared=True, former=legacy.score),
-        Cut(job.budget, job.request.strategy),
+        Cut(job.budget, job.request.strategy, job.request if goes_on else None, job.config.score_batch_size),
         Measure("pruned"),
     ]
 

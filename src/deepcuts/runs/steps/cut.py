@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
 
 from deepcuts.common.errors import InvariantError
 from deepcuts.common.store import Identity
@@ -17,7 +18,8 @@ from deepcuts.runs.held import refusal
 from deepcuts.runs.steps.step import Run, Step, said
 from deepcuts.runs.steps.workpiece import Workpiece
 from deepcuts.scoring.scores import Scores
-from deepcuts.scoring.strategy import Strategy
+from deepcuts.scoring.strategy import ScoreRequest, Strategy
+from deepcuts.scoring.updates import updated_weights, updates_weights
 
 
 @dataclass(frozen=True)
@@ -27,10 +29,15 @@ class Cut(Step):
     Attributes:
         budget: How much is kept of all prunable weights.
         strategy: By whose scores, and in whose scope unless the budget has one.
+        update: By what kept weights get new values that make up for the cut ones, if its criterion gives any;
+            None where the run goes back to earlier values, which these are not for.
+        batch_size: Rows a batch, meanwhile.
     """
 
     budget: Budget
     strategy: Strategy
+    update: ScoreRequest | None = None
+    batch_size: int = 1
 
     kind = "cut"
 
@@ -44,8 +51,22 @@ class Cut(Step):
             "scope": allocation.scope,
             "options": allocation.changed(self.budget.options) or None,
             "density": str(self.budget.density),
+            "updated": self._updates or None,
         }
         return Identity(self.kind, said(content))
+
+    @property
+    def _updates(self) -> bool:
+        return self.update is not None and updates_weights(self.update)
+
+    def preview(self, piece: Workpiece) -> tuple[str, str] | None:
+        """Whether kept weights are updated, where the criterion could."""
+        if self.strategy.formula.update is None:
+            return None
+        if self._updates:
+            return "update", f"kept weights make up for the cut ones, by {self.strategy.score}"
+        needed = "one cut that a run goes on from, as --rewind finetuned does"
+        return "update", f"none: new values by {self.strategy.score} need {needed}"
 
     def do(self, run: Run, before: str) -> None:
         """Make masks, and put them on the model."""
@@ -56,8 +77,19 @@ class Cut(Step):
             if masks.kept != planned:
                 raise InvariantError(f"{masks.kept:,} weights are kept, {planned:,} were planned")
             _check_held(masks, run.piece.held)
+            values = self._updated(run.piece, masks) if self._updates else {}
             apply_masks(run.piece.model, masks)
+            with torch.no_grad():
+                for name, value in values.items():
+                    run.piece.parameters[name].copy_(value)
         run.masks = masks
+
+    def _updated(self, piece: Workpiece, masks: Masks) -> dict[str, Tensor]:
+        request = self.update
+        assert request is not None
+        batches = piece.batches(self.batch_size, request.strategy.limit(request.options))
+        names = list(piece.parameters)
+        return updated_weights(piece.model, batches, masks, request, seed=piece.seed, prunable=names)
 
 
 def _check_held(masks: Masks, held: Masks | None) -> None:
