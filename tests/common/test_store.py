@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from deepcuts.common.environment import environment
+from deepcuts.common.errors import FileFormatError, InputError
 from deepcuts.common.processes import Processes
 from deepcuts.common.store import Identity, Store, stage_key
 
@@ -80,3 +81,47 @@ def test_a_stage_of_an_earlier_version_is_taken_as_it_is_where_there_is_no_other
         assert other.folder != stage.folder
     with store.stage(now) as found:
         assert (found.folder, found.record) == (other.folder, None)
+
+
+@pytest.mark.parametrize("part", ["stage", "lock"])
+@pytest.mark.parametrize("what", ["a link to a folder", "a link to a file", "a link to nothing", "the other"])
+def test_what_lies_in_a_stages_place_and_is_none_is_refused(tmp_path: Path, part: str, what: str) -> None:
+    """What is written would otherwise land outside the store, or the work end in an error of the system's."""
+    store, identity, theirs = (
+        Store(tmp_path / "store", Processes()),
+        Identity("score", {}),
+        tmp_path / "theirs",
+    )
+    folder = store.root / f"score-{identity.key}"
+    place = folder if part == "stage" else folder.with_name(f".{folder.name}.lock")
+    store.root.mkdir()
+    theirs.mkdir()
+    (theirs / "file").write_text("theirs")
+    target = {"a link to a folder": theirs, "a link to a file": theirs / "file"}.get(
+        what, tmp_path / "nothing"
+    )
+    if what != "the other":
+        place.symlink_to(target)
+    elif part == "stage":
+        place.write_text("theirs")
+    else:
+        place.mkdir()
+    with pytest.raises(InputError, match=f"store: got .*{place.name}"), store.stage(identity):
+        pytest.fail("it was taken")
+    assert [path.name for path in theirs.iterdir()] == ["file"]
+    assert not (tmp_path / "nothing").exists()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", "null", '{"record": 3}', '{"record": {"a": NaN}}', "[" * 5000]
+)
+def test_a_record_that_is_none_is_named(tmp_path: Path, text: str) -> None:
+    store = Store(tmp_path, Processes())
+    with store.stage(Identity("score", {})) as stage:
+        stage.finish({})
+    (stage.folder / "stage.json").write_text(text)
+    with (
+        pytest.raises(FileFormatError, match=r"stage\.json: can't be read"),
+        store.stage(Identity("score", {})),
+    ):
+        pytest.fail("it was taken")

@@ -258,10 +258,10 @@ def main() -> int:
         "bombs": lambda tally, folder, seed: bombs(tally, folder),
         "mutants": lambda tally, folder, seed: mutants(tally, folder, round(500 * scale), seed),
         "inputs": lambda tally, folder, seed: inputs(tally, folder, round(600 * scale), seed),
-        "disks": lambda tally, folder, seed: disks(tally, folder, round(60 * scale), seed),
-        "kills": lambda tally, folder, seed: kills(tally, folder, round(48 * scale), seed, 0),
-        "grid": lambda tally, folder, seed: kills(tally, folder, round(24 * scale), seed, 1),
-        "workers": lambda tally, folder, seed: kills(tally, folder, round(9 * scale), seed, 2),
+        "disks": lambda tally, folder, seed: disks(tally, folder, round(40 * scale), seed),
+        "kills": lambda tally, folder, seed: kills(tally, folder, round(36 * scale), seed, 0),
+        "grid": lambda tally, folder, seed: kills(tally, folder, round(18 * scale), seed, 1),
+        "workers": lambda tally, folder, seed: kills(tally, folder, round(6 * scale), seed, 2),
     }
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(parts)} (default: all)")

@@ -14,7 +14,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from deepcuts.common.environment import environment
-from deepcuts.common.errors import StageTakenError
+from deepcuts.common.errors import FileFormatError, InputError, StageTakenError
 from deepcuts.common.files import read_json, write_json
 from deepcuts.common.processes import Processes
 
@@ -81,8 +81,15 @@ class Stage:
 
     def finished(self) -> Stage:
         """The stage with its record, once it has been finished, also since it was taken."""
-        found = read_json(self.folder / _RECORD)
-        return replace(self, record=found["record"], environment=found.get("environment"))
+        path = self.folder / _RECORD
+        try:
+            found = read_json(path)
+            record, environment = dict(found["record"]), found.get("environment")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            raise FileFormatError(
+                f"{path}: can't be read as a stage's record; delete {self.folder} to have it done again"
+            ) from None
+        return replace(self, record=record, environment=environment)
 
 
 class Store:
@@ -107,9 +114,12 @@ class Store:
 
         Raises:
             StageTakenError: Another run has taken it, and this one doesn't wait.
+            InputError: What lies in its place is no stage.
+            FileFormatError: Its record can't be read.
         """
         folder = stage_folder(self.root, identity.kind, identity.key_in(self.root))
-        lock = FileLock(folder.with_name(f".{folder.name}.lock"))
+        check_stage(folder)
+        lock = FileLock(_lock_of(folder))
         if self._processes.is_first:
             folder.mkdir(parents=True, exist_ok=True)
             try:
@@ -132,6 +142,29 @@ class Store:
         """Delete the folder with everything in it."""
         if self._processes.is_first:
             shutil.rmtree(self.root, ignore_errors=True)
+
+
+def check_stage(folder: Path) -> None:
+    """Refuse what lies in the place of a stage and is something else, before any work is done for it.
+
+    Args:
+        folder: The stage's.
+
+    Raises:
+        InputError: It is a file, or its lock is a folder, or one of them is a symbolic link, which would lead
+            out of the store.
+    """
+    for part, is_folder in ((folder, True), (_lock_of(folder), False)):
+        if part.is_symlink():
+            raise InputError(
+                "store", str(part), "it must not be a symbolic link: a store keeps its own files"
+            )
+        if part.exists() and part.is_dir() != is_folder:
+            raise InputError("store", str(part), f"it must be a {'folder' if is_folder else 'file'}")
+
+
+def _lock_of(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.lock")
 
 
 def stage_folder(root: Path, kind: str, key: str) -> Path:

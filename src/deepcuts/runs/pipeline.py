@@ -8,7 +8,7 @@ from typing import Any
 
 from deepcuts.common.files import check_output
 from deepcuts.common.progress import Reporter
-from deepcuts.common.store import Store
+from deepcuts.common.store import Store, check_stage, stage_folder
 from deepcuts.runs import run_folder
 from deepcuts.runs.config import PruneConfig
 from deepcuts.runs.job import Job, prepare
@@ -53,6 +53,8 @@ def prune(
     check_report_to(report_to)
     if shared is not None:
         check_output(shared, "shared", folder=True)
+        for part in shared_parts(job):
+            check_stage(stage_folder(shared, part.identity.kind, part.identity.key_in(shared)))
     with open_run(folder, job.config, job.processes, overwrite=overwrite):
         own = Store(folder / run_folder.WORK, job.processes)
         if (finished := run_folder.finished_result(folder)) is not None:

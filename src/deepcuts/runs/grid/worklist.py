@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from deepcuts.common.store import Identity, stage_key
+from deepcuts.common.store import Identity, check_stage, stage_folder, stage_key
 from deepcuts.runs.config import PruneConfig
 from deepcuts.runs.grid.file import Grid
 from deepcuts.runs.grid.jobs import Jobs, loaded_key
@@ -100,6 +100,9 @@ def make_worklist(grid: Grid, store: Path, jobs: Jobs, *, failed: bool = False) 
         needs = frozenset(unit.key for unit in makers)
         name = names[cell.key]
         units[cell.key] = Unit(CELL, cell.key, CELL, name, (cell.config,), needs, cell.own, (cell.key,))
+    for unit in units.values():
+        for made in unit.makes:
+            check_stage(stage_folder(store, unit.kind, made))
     return Worklist(
         name=grid.name,
         store=store,
