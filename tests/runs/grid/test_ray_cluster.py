@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import signal
 import sys
@@ -9,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from grids import results, run_inline, worklist_of, write_grid_file
+from grids import GRIDS, results, run_inline, worklist_of, write_grid_file
 
+from deepcuts.common import plugins
 from deepcuts.common.errors import DeepcutsError, InputError
 from deepcuts.runs.grid.ray_cluster import RayExecutor
 from deepcuts.runs.grid.schedule import run_worklist
+
+OWN = Path(__file__).parents[2] / "own_choices.py"
 
 
 @pytest.fixture(scope="module")
@@ -40,11 +44,13 @@ def cluster(started: str) -> Iterator[str]:
 
 
 def test_a_cluster_gives_what_this_process_gives_and_a_killed_worker_loses_nothing(
-    cluster: str, tmp_path: Path
+    cluster: str, tmp_path: Path, no_plugins_after: None
 ) -> None:
+    """One cell is of a plugin's strategy, which the workers import on their own."""
     import psutil
 
-    path = write_grid_file(tmp_path)
+    plugins.add([str(OWN)])
+    path = write_grid_file(tmp_path, [*GRIDS, {"strategy": "LayerLateRows", "density": 0.3, "seed": 0}])
     run_inline(path, tmp_path / "inline")
     worklist = worklist_of(path, tmp_path / "ray")
     executor = RayExecutor(tmp_path / "ray", cluster)
@@ -63,7 +69,11 @@ def test_a_cluster_gives_what_this_process_gives_and_a_killed_worker_loses_nothi
     progress = run_worklist(worklist, executor, kill_one)
     assert killed
     assert not progress.failed
-    assert results(tmp_path / "ray") == results(tmp_path / "inline")
+    found = results(tmp_path / "ray")
+    assert found == results(tmp_path / "inline")
+    assert "LayerLateRows" in {result["strategy"] for result, _ in found.values()}
+    for file in (tmp_path / "ray").glob("cell-*/environment.json"):
+        assert list(json.loads(file.read_text())["plugins"]) == [str(OWN)]
 
 
 def test_a_cluster_that_can_not_hold_a_unit_is_refused(cluster: str, tmp_path: Path) -> None:
