@@ -247,6 +247,10 @@ def _describe(config: Mapping[str, Any], task: Task, masks: MaskBits, rows: int)
             "held_out_rows": 0,
             "described": dict.fromkeys(("kind", "text", "label", "training", "dev"), "made up"),
         },
+        "inputs": {
+            **dict.fromkeys(("start", "config", "train", "held_out", "dev"), "d" * 64),
+            "transformers": "5.2.0",
+        },
         "budget": {
             "asked": f"density {made.density:g}",
             "density": made.density,

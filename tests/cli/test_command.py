@@ -49,3 +49,32 @@ def test_a_name_in_an_error_does_not_act_on_the_terminal(tmp_path: Path) -> None
     assert done.returncode == 2
     assert "\x1b" not in done.stderr
     assert "\\x1b[31m[/b]" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["grid", "g.yaml", "--gpus", 1], "gpus: got 1.0, but it is for --executor ray"),
+        (["grid", "g.yaml", "--address", "auto"], "address: got 'auto', but it is for --executor ray"),
+        (["grid", "g.yaml", "--executor", "ray", "--jobs", 1], "jobs: got 1, but it is for --executor local"),
+        (["compare", "a", "b", "--format", "csv"], "as_format: got 'csv', but it is of the tables"),
+        (["compare", "a", "b", "--heads", 2], "heads: got 2, but it is for --by head"),
+        (["compare", "a", "./a"], "each is compared once"),
+        (["bench", "nowhere", "--tolerance", 0.1], "tolerance: got 0.1, but nothing is measured on dev"),
+        (["bench", "nowhere", "--no-measure", "--task", "sst2"], "task: got 'sst2', but with --no-measure"),
+        (
+            ["bench", "nowhere", "--no-measure", "--max-length", 64],
+            "max_length: got 64, but with --no-measure",
+        ),
+        (["prune", "--model", "m", "-o", "x", "--epochs", "1+1", "--retrain-epochs", 2], "epochs: got '1+1'"),
+    ],
+    ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",
+)
+def test_an_option_that_would_change_nothing_is_refused_even_at_its_default(
+    arguments: list[object], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = deepcuts(*arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -70,14 +70,16 @@ def test_bad_input_is_refused(
 ) -> None:
     run_folder, file = home / "LayerMagWeight", home / "random.safetensors"
     (tmp_path / "empty").mkdir()
+    copy = tmp_path / "copy.safetensors"
+    copy.write_bytes(file.read_bytes())
     for arguments, message in [
         ([run_folder], "at least two"),
         ([run_folder, tmp_path / "empty"], "mask file"),
         ([run_folder, tmp_path / "nowhere.safetensors"], "no such file"),
         ([run_folder, file, "--by", "row"], "by: got 'row'"),
         ([run_folder, file, "--format", "xls"], "format: got 'xls'"),
-        ([file, file, "--by", "head"], "heads"),
-        ([run_folder, file, "--heads", "3"], "heads: got 3"),
+        ([file, copy, "--by", "head"], "heads"),
+        ([run_folder, file, "--by", "head", "--heads", "3"], "heads: got 3"),
     ]:
         assert run(monkeypatch, *arguments) == 2, arguments
         assert message in capsys.readouterr().err

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from deepcuts.cli.command import refuse_given
 from deepcuts.common.errors import InputError
 
 
@@ -71,7 +72,8 @@ def bench(
     from deepcuts.common.files import write_json
     from deepcuts.deploy.bench.run import SHAPES, BenchOptions
     from deepcuts.deploy.bench.run import bench as measure_all
-    from deepcuts.runs.data import DataConfig
+    from deepcuts.runs.data import DataConfig, data_options
+    from deepcuts.runs.settings import LENGTH
 
     options = BenchOptions(
         shapes=shapes or SHAPES,
@@ -84,6 +86,11 @@ def bench(
         trust_remote_code=trust_remote_code,
     )
     source, length = data_to_measure_on(run, given)
+    of_data = {option.setting for option in (*data_options(), LENGTH)}
+    if not measure:
+        refuse_given({*of_data, "tolerance"}, "with --no-measure nothing is measured on dev")
+    elif source == DataConfig():
+        refuse_given({*of_data, "tolerance"}, "nothing is measured on dev: name a task, or your own files")
     loaded = source.load() if measure and source != DataConfig() else None
     found = measure_all(run, loaded, options=options, max_length=length, reporter=reporter())
     print_bench(run, found)

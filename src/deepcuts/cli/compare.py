@@ -34,6 +34,7 @@ def compare(
 
     Example:  deepcuts compare runs/LayerGradCAMShift runs/LayerMagWeight --by layer
     """
+    from deepcuts.cli.command import refuse_given
     from deepcuts.cli.common import say
     from deepcuts.common.errors import InputError
     from deepcuts.common.files import check_output
@@ -47,6 +48,14 @@ def compare(
         raise InputError("by", by, f"it must be one of {', '.join(_LEVELS[1:])}")
     if as_format not in ("csv", "parquet"):
         raise InputError("format", as_format, "it must be csv or parquet")
+    if output is None:
+        refuse_given(["as_format"], "it is of the tables that --output writes")
+        if by != "head":
+            refuse_given(["heads"], "it is for --by head, or the tables that --output writes")
+    if heads is not None and heads < 1:
+        raise InputError("heads", heads, "it must be 1 or more")
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise InputError("paths", [str(path) for path in paths], "each is compared once")
     if output is not None:
         check_output(output, folder=True)
     labels = _labels(paths)

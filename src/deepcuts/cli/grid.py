@@ -93,6 +93,7 @@ def grid(
     from deepcuts.runs.grid.jobs import Jobs
     from deepcuts.runs.grid.schedule import run_worklist
     from deepcuts.runs.grid.worklist import make_worklist
+    from deepcuts.runs.run_folder import MODEL
 
     if collect is not None and collect.exists():
         read_collected(collect)  # before any work
@@ -117,7 +118,11 @@ def grid(
         if collect is not None:
             gathered(worklist.records(), collect)
     print_cells(worklist)
-    failed = [record for record in worklist.records() if record.status == "failed"]
+    records = worklist.records()
+    without = [one for one in records if one.status == "done" and not (one.folder / MODEL).is_dir()]
+    if keep_models and without:
+        say(f"{len(without)} cells were done before without --keep-models and have no model", err=True)
+    failed = [record for record in records if record.status == "failed"]
     for record in failed:
         assert record.failure is not None
         say(f"failed: {record.folder}: {record.failure['error']}", err=True)

@@ -76,6 +76,7 @@ def inspect(
 
 def _of_masks(file: Path, place: Path, model: str | None, trust_remote_code: bool) -> None:
     """Of a run or a mask file."""
+    from deepcuts.cli.command import refuse_given
     from deepcuts.common.progress import quiet_libraries
     from deepcuts.masks.holding import verify_masks
     from deepcuts.masks.masks import Masks
@@ -85,7 +86,9 @@ def _of_masks(file: Path, place: Path, model: str | None, trust_remote_code: boo
     target = model or (str(place / MODEL) if (place / MODEL).is_dir() else None)
     verified = "Not verified against a model; name one by --model."
     zeros: dict[str, int] = {}
-    if target is not None:
+    if target is None:
+        refuse_given(["trust_remote_code"], "no model is loaded; name one by --model")
+    else:
         quiet_libraries()
         from deepcuts.deploy.export.source import load_weights
 

@@ -77,7 +77,11 @@ def prune(
 
     say = reporter()
     settings = {name: value for name, value in given.items() if value not in (None, [])}
-    settings.update(_epochs(epochs))
+    for name, value in _epochs(epochs).items():
+        if name in settings:
+            flag = f"--{name.replace('_', '-')}"
+            raise InputError("epochs", epochs, f"{flag} {settings[name]} is given as well")
+        settings[name] = value
     given_now = dict(settings)
     begun = former_settings(output) or (former_of_store(shared) if shared is not None else {})
     settings = {**begun, **settings}
@@ -95,9 +99,12 @@ def prune(
     if shared is not None:
         check_output(shared, "shared", folder=True)
     quiet_libraries()
+    from deepcuts.runs.inputs import check_inputs
     from deepcuts.runs.job import prepare
 
     job = prepare(config, task_data, say)
+    if not overwrite:
+        check_inputs(output, job, keep_scores=keep_scores)
     if dry_run:
         print_preview(job)
         return

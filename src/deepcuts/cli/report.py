@@ -28,6 +28,7 @@ def report(
 
     Example:  deepcuts report store --grid glue -o report
     """
+    from deepcuts.cli.command import options_given
     from deepcuts.cli.common import reporter, say
     from deepcuts.common.errors import InputError
     from deepcuts.report import write_report
@@ -36,6 +37,14 @@ def report(
         if grid is not None or store.parent.name != "grids":
             raise InputError("store", str(store), "it must be a store's folder, or its grids/NAME.json alone")
         store, grid = store.parent.parent, store.stem
+    if "reference" in options_given():
+        from deepcuts.runs.grid.records import read_cells
+        from deepcuts.scoring.strategy import Strategy
+
+        wanted = str(Strategy.parse(reference))
+        found = sorted({str(record.config.get("strategy")) for record in read_cells(store, grid)})
+        if wanted not in found:
+            raise InputError("reference", reference, f"the strategies of these cells are {', '.join(found)}")
     page = write_report(
         store,
         output,

@@ -11,6 +11,7 @@ from deepcuts.common.progress import Reporter
 from deepcuts.common.store import Store, check_stage, stage_folder
 from deepcuts.runs import run_folder
 from deepcuts.runs.config import PruneConfig
+from deepcuts.runs.inputs import check_inputs
 from deepcuts.runs.job import Job, prepare
 from deepcuts.runs.result import history_of, result_of
 from deepcuts.runs.run_folder import open_run
@@ -46,7 +47,7 @@ def prune(
 
     Raises:
         InputError: There is no such experiment tracker here.
-        RunFolderError: The folder holds something else than this run.
+        RunFolderError: The folder holds something else than this run, or its result is of other inputs.
         DivergedError: A training's loss became NaN or infinite.
         InvariantError: A cut weight is not 0 where it must be, or a rewind was not exact.
     """
@@ -58,6 +59,7 @@ def prune(
     with open_run(folder, job.config, job.processes, overwrite=overwrite):
         own = Store(folder / run_folder.WORK, job.processes)
         if (finished := run_folder.finished_result(folder)) is not None:
+            check_inputs(folder, job, keep_scores=keep_scores)
             job.reporter.line(f"{folder}: finished already; nothing was done again")
             own.remove()
             return finished

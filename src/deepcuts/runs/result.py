@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from deepcuts.runs.inputs import inputs_of
 from deepcuts.runs.steps import Aim, Rewind, Run, Train
 from deepcuts.scoring.scoring import count_passes
 from deepcuts.tasks import baseline
@@ -105,6 +106,7 @@ def _describe(job: Job, run: Run) -> dict[str, Any]:
             "described": {word.strip(): line for word, line in data.described},
         },
         "notes": list(job.notes),
+        "inputs": inputs_of(job),
         "budget": dict(masks.provenance["budget"]),
         "kept": {
             "weights": masks.kept,

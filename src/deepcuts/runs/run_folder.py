@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from deepcuts.common.environment import environment
-from deepcuts.common.errors import InputError, RunFolderError
+from deepcuts.common.errors import FileFormatError, InputError, RunFolderError, brief
 from deepcuts.common.files import check_output, read_json, remove_leftovers, write_json
 from deepcuts.common.processes import Processes
 
@@ -102,10 +102,19 @@ def open_run(
 
 
 def finished_result(folder: Path) -> dict[str, Any] | None:
-    """The result of a run that is finished; None where it isn't."""
+    """The result of a run that is finished; None where it isn't.
+
+    Raises:
+        FileFormatError: It can't be read, or is none.
+    """
     if not (folder / RESULT).is_file():
         return None
-    result: dict[str, Any] = read_json(folder / RESULT)
+    try:
+        result = read_json(folder / RESULT)
+    except (OSError, ValueError, RecursionError) as error:
+        raise FileFormatError(f"{folder / RESULT}: can't be read ({brief(error)})") from None
+    if not isinstance(result, dict):
+        raise FileFormatError(f"{folder / RESULT}: is no result of a run")
     return result
 
 
