@@ -248,7 +248,7 @@ def _describe(config: Mapping[str, Any], task: Task, masks: MaskBits, rows: int)
             "described": dict.fromkeys(("kind", "text", "label", "training", "dev"), "made up"),
         },
         "inputs": {
-            **dict.fromkeys(("start", "config", "train", "held_out", "dev"), "d" * 64),
+            **dict.fromkeys(("start", "config", "train", "dev"), "d" * 64),
             "transformers": "5.2.0",
         },
         "budget": {

@@ -47,8 +47,11 @@ def test_bad_input_is_refused(
     predictions.write_bytes(predictions.read_bytes()[:-1])
     content = json.loads(result.read_text())
     assert content["format"] == 2
-    assert run(monkeypatch, store, "-o", tmp_path / "out") == 2
-    assert "predictions" in capsys.readouterr().err
+    assert run(monkeypatch, store, "-o", tmp_path / "out") == 0
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "predictions.safetensors: was altered" in page or "predictions.safetensors: not a" in page
+    assert run(monkeypatch, store, "--reference", "Random", "-o", tmp_path / "out") == 2
+    assert "reference: got 'Random', but the strategies of these cells are" in capsys.readouterr().err
 
 
 def test_a_module_of_the_report_is_loaded_only_by_the_command() -> None:

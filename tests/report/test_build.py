@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 
 import pytest
-from stores import configure, key_of, write_store
+from stores import configure, write_store
 
 from deepcuts.common.errors import InputError
 from deepcuts.masks.bits import MaskBits
@@ -14,7 +14,6 @@ from deepcuts.report import write_report
 from deepcuts.report.analysis import count_overlap
 from deepcuts.report.analysis.studies import Study
 from deepcuts.report.cells import Cell
-from deepcuts.runs.grid.records import write_grid
 
 
 def table(folder: Path, name: str) -> list[dict[str, str]]:
@@ -92,12 +91,11 @@ def test_the_same_cells_give_the_same_bytes(tmp_path: Path) -> None:
 
 def test_what_a_report_can_not_be_made_of_is_refused(tmp_path: Path) -> None:
     config = configure("stsb", "Random", 0.3, 0)
-    write_grid(tmp_path / "empty", "planned", [(key_of(config), config)])
     store = write_store(tmp_path / "store", [config], grid="one")
     (tmp_path / "mine" / "figures").mkdir(parents=True)
     (tmp_path / "file").touch()
     for given, message in [
-        ((tmp_path / "empty", tmp_path / "out", {}), "not one of its 1 cells"),
+        ((tmp_path / "nowhere", tmp_path / "out", {}), "store: got"),
         ((store, tmp_path / "out", {"grid": "two"}), "one"),
         ((store, tmp_path / "out", {"reference": "LayerMagWeigth"}), "LayerMagWeight"),
         ((store, tmp_path / "out", {"replicates": 5}), "100 or more"),

@@ -90,10 +90,14 @@ def _heads(paths: list[Path]) -> int:
 
     for path in paths:
         if (path / MODEL / "config.json").is_file():
-            config = read_json(path / MODEL / "config.json")
-            found = config.get("num_attention_heads", config.get("n_heads"))
-            if found:
-                return int(found)
+            try:
+                config = read_json(path / MODEL / "config.json")
+            except (OSError, ValueError, RecursionError):
+                continue
+            if isinstance(config, dict):
+                found = config.get("num_attention_heads", config.get("n_heads"))
+                if isinstance(found, int) and found > 0:
+                    return found
     raise InputError("heads", None, "none of the paths is a run that says it; give their number")
 
 

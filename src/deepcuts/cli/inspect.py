@@ -99,10 +99,10 @@ def _of_masks(file: Path, place: Path, model: str | None, trust_remote_code: boo
         verified = f"Verified: every cut weight is exactly 0 in {target}."
     scores, budget = masks.provenance.get("scores"), masks.provenance.get("budget")
     caption = [verified]
-    if scores and budget:
-        caption.insert(
-            0, f"{scores['strategy']}, {budget['asked']}, {budget['scope']} scope, seed {scores['seed']}."
-        )
+    if isinstance(scores, Mapping) and isinstance(budget, Mapping):
+        said = [scores.get("strategy"), budget.get("asked"), budget.get("scope"), scores.get("seed")]
+        if None not in said:
+            caption.insert(0, f"{said[0]}, {said[1]}, {said[2]} scope, seed {said[3]}.")
     _print(masks, zeros, caption)
 
 

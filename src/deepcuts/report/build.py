@@ -11,13 +11,13 @@ from deepcuts.common.files import check_output, write_atomically
 from deepcuts.common.seeds import check_seed
 from deepcuts.common.shown import write_csv
 from deepcuts.report.analysis.studies import Row, Study, find_studies
-from deepcuts.report.cells import Cell, load_cell
+from deepcuts.report.cells import Cell
 from deepcuts.report.figures import Gallery
 from deepcuts.report.page.parts import Section
 from deepcuts.report.page.render import render
-from deepcuts.report.sections import Material, page_sections, study_parts
+from deepcuts.report.reading import load_cells
+from deepcuts.report.sections import UNREADABLE, Material, page_sections, study_parts
 from deepcuts.report.summary import summarise
-from deepcuts.runs.grid.records import read_cells
 from deepcuts.scoring.strategy import Strategy
 
 PAGE, FIGURES, TABLES = "report.html", "figures", "tables"
@@ -53,31 +53,34 @@ def write_report(
         The page.
 
     Raises:
-        InputError: There is no such store or grid, not one of its cells is done, the reference is unknown,
-            there are too few replicates, or the folder holds figures or tables that are no report's.
-        FileFormatError: A cell's files can't be read.
-        MismatchError: A cell's files contradict each other.
+        InputError: There is no such store or grid, the reference is unknown, there are too few replicates, or
+            the folder holds figures or tables that are no report's.
     """
     references = list(dict.fromkeys([str(Strategy.parse(reference)), GRADIENT]))
     check_seed(seed)
     if replicates < 100:
         raise InputError("replicates", replicates, "an interval needs 100 or more")
     _check_output(output)
-    cells = [load_cell(record) for record in read_cells(store, grid)]
+    cells, faults = load_cells(store, grid)
+    for fault in faults:
+        progress(f"report: left out: {fault}")
     if not any(cell.result is not None for cell in cells):
-        raise InputError("store", str(store), f"not one of its {len(cells)} cells is done yet")
+        progress(f"report: not one of the {len(cells)} cells of {store} is done, so there is little to say")
     studies = _named_apart(find_studies(cells))
     material: Material | None = None
     sections: list[Section] = []
 
     def draw(folder: Path) -> None:
         nonlocal material
+        folder.mkdir(parents=True)  # also where nothing can be drawn
         gallery = Gallery(folder, [cell.strategy for cell in cells])
         material = Material(cells, studies, references, replicates, seed, gallery)
         for study in studies:
             progress(f"report: {study.title}")
             sections.append(_of_study(study, material))
         sections.extend(page_sections(material))
+        if faults:
+            sections.append(Section("What was left out", "left-out", faults, []))
 
     write_atomically(output / FIGURES, draw)
     assert material is not None
@@ -116,7 +119,10 @@ def _named_apart(studies: Sequence[Study]) -> list[Study]:
 def _of_study(study: Study, material: Material) -> Section:
     if not study.has_results:
         return Section(study.title, study.name, ["Not one of these cells is done yet."], [])
-    sentences = summarise(study, material.replicates(study))
+    try:
+        sentences = summarise(study, material.replicates(study))
+    except UNREADABLE as error:
+        sentences = [f"Nothing can be summed up: {error}."]
     return Section(study.title, study.name, sentences, study_parts(study, material))
 
 

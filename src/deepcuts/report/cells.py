@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from deepcuts.common import tensor_file
-from deepcuts.common.errors import FileFormatError, InputError
+from deepcuts.common.errors import FileFormatError, InputError, brief
 from deepcuts.runs import run_folder
 from deepcuts.runs.grid.records import CellRecord
 from deepcuts.runs.result import RESULT_VERSION
@@ -111,9 +111,15 @@ def load_cell(record: CellRecord) -> Cell:
     config, result, environment = record.config, None, None
     if record.status == "done":
         try:
-            result, environment = record.result, record.environment
-        except (OSError, ValueError) as error:
-            raise FileFormatError(f"{record.folder}: a cell's files can't be read ({error})") from None
+            result = record.result
+        except (OSError, ValueError, RecursionError) as error:
+            raise FileFormatError(f"{record.folder}: a cell's files can't be read ({brief(error)})") from None
+        try:
+            environment = record.environment
+        except (OSError, ValueError, RecursionError):
+            environment = {}  # what it was made with is not known
+        if not isinstance(result, dict):
+            raise FileFormatError(f"{record.folder}: its result is none")
         if result.get("format") != RESULT_VERSION:
             raise FileFormatError(
                 f"{record.folder}: its result has format {result.get('format')!r}; this version reads "
@@ -123,12 +129,14 @@ def load_cell(record: CellRecord) -> Cell:
     apart = _apart()
     setting = {name: value for name, value in config.items() if name not in apart}
     data = config["data"]
-    task = result["task"]["name"] if result else data["task"] or Path(data["train"]).stem
+    described = result.get("task") if result else None
+    named = described.get("name") if isinstance(described, Mapping) else None
+    task = named or data["task"] or Path(data["train"]).stem
     return Cell(
         record=record,
         model=short_name(str(config["model"])),
         task=str(task),
-        strategy=str(config["strategy"]) if result is None else str(result["strategy"]),
+        strategy=str((result or {}).get("strategy", config["strategy"])),
         seed=int(config["seed"]),
         options=options,
         setting=setting,

@@ -5,10 +5,17 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
-from deepcuts.report.sections.registry import Material, page_section, page_sections, study_part, study_parts
+from deepcuts.report.sections.registry import (
+    UNREADABLE,
+    Material,
+    page_section,
+    page_sections,
+    study_part,
+    study_parts,
+)
 
 # Found rather than listed: a list is what a new file gets forgotten in.
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
 
-__all__ = ["Material", "page_section", "page_sections", "study_part", "study_parts"]
+__all__ = ["UNREADABLE", "Material", "page_section", "page_sections", "study_part", "study_parts"]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from deepcuts.common import plugins
+from deepcuts.common.errors import DataError, FileFormatError, InputError, MismatchError
 from deepcuts.report.analysis.differences import Replicates, replicate
 from deepcuts.report.analysis.studies import Row, Study
 from deepcuts.report.cells import Cell
@@ -51,6 +52,9 @@ class Material:
         return self._replicates[study.name]
 
 
+#: Errors of files that can't be read, or contradict each other; the rest of a report does without them.
+UNREADABLE = (FileFormatError, MismatchError, InputError, DataError)
+
 StudyPart = Callable[[Study, Material], list[Part]]
 PageSection = Callable[[Material], list[Section]]
 
@@ -89,15 +93,21 @@ def study_parts(study: Study, material: Material) -> list[Part]:
     parts: list[Part] = []
     for _, of_variants, function in sorted(_STUDY_PARTS, key=lambda one: one[0]):
         if study.done or of_variants:
-            parts += function(study, material)
+            try:
+                parts += function(study, material)
+            except UNREADABLE as error:
+                parts.append(Part("Left out", [], [], f"A part can't be made of these files: {error}"))
     return parts
 
 
 def page_sections(material: Material) -> list[Section]:
     """All chapters below those of the studies, in their order."""
     plugins.load()
-    return [
-        section
-        for _, function in sorted(_PAGE_SECTIONS, key=lambda one: one[0])
-        for section in function(material)
-    ]
+    sections: list[Section] = []
+    for number, (_, function) in enumerate(sorted(_PAGE_SECTIONS, key=lambda one: one[0])):
+        try:
+            sections += function(material)
+        except UNREADABLE as error:
+            why = f"A chapter can't be made of these files: {error}"
+            sections.append(Section("Left out", f"left-out-{number}", [why], []))
+    return sections

@@ -26,7 +26,8 @@ def what_was_run(material: Material) -> list[Section]:
     }
     found = {caption: facts_table(caption, rows) for caption, rows in facts.items() if rows}
     for caption in ("Settings", "Versions and machines"):  # a few rows with many columns
-        found[caption] = turned(found[caption])
+        if caption in found:
+            found[caption] = turned(found[caption])
     note = "Each cell with its status, options and commit is in tables/cells.csv."
     return [Section("What was run", "what-was-run", [], [Part("", [], list(found.values()), note)])]
 
