@@ -151,3 +151,12 @@ def test_pairs_come_from_two_arguments_or_a_line_with_a_tab() -> None:
     assert list(_lines(["a\tb"], "here", True)) == [("a", "b")]
     with pytest.raises(InputError, match="here:1"):
         list(_lines(["a b"], "here", True))
+
+
+@pytest.mark.parametrize("texts", [["the dog", ("a", "b")], [("a", "b"), "ab"], [("a", "b", "c")]])
+def test_single_texts_and_pairs_are_not_mixed(run: Path, texts: list[Any]) -> None:
+    """Of a text among pairs its letters were taken, and the second of a pair among texts was dropped."""
+    model, tokenizer = load_finetuned(str(run))
+    for size in (1, 8):
+        with pytest.raises(InputError, match="all must be single texts, or all pairs"):
+            list(predict_texts(model, tokenizer, texts, batch_size=size))

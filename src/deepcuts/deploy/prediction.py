@@ -76,7 +76,7 @@ def predict_texts(
             takes as many as the model was trained with, see `deepcuts.tasks.lengths`.
 
     Raises:
-        InputError: A size is out of range.
+        InputError: A size is out of range, or single texts and pairs are mixed.
         ModelError: The model is for no kind of task that is known, or says NaN or infinity.
     """
     for name, value in {"batch_size": batch_size, "max_length": max_length}.items():
@@ -85,7 +85,13 @@ def predict_texts(
     kind = kind_of_model(model)
     length = length_for(max_length, tokenizer, model)
     remaining = iter(texts)
+    first: int | None = None
     while batch := list(islice(remaining, batch_size)):
+        for text in batch:
+            count = 1 if isinstance(text, str) else len(text)
+            first = first or count
+            if count not in (1, 2) or count != first:
+                raise InputError("texts", text, "all must be single texts, or all pairs")
         yield from _predict_batch(kind, model, tokenizer, batch, length)
 
 
