@@ -18,7 +18,7 @@ from torch import nn
 
 from deepcuts import Masks, score
 from deepcuts.common.errors import InputError, RunFolderError, StorageError
-from deepcuts.common.files import check_output, write_atomically
+from deepcuts.common.files import check_output, read_json, write_atomically
 from deepcuts.runs.pipeline import prune
 from deepcuts.runs.run_folder import check_run_folder
 
@@ -242,3 +242,21 @@ def test_a_run_on_a_full_disk_goes_on_when_there_is_room(made: Path, tmp_path: P
     assert without_times(found) == without_times(expected)
     for name in ("masks.safetensors", "predictions.safetensors"):
         assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "right" / name).read_bytes()
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="there is no /dev/zero")
+@pytest.mark.parametrize("device", ["/dev/zero", "/dev/full"])
+def test_a_device_without_an_end_is_no_input(
+    made: Path, monkeypatch: pytest.MonkeyPatch, device: str
+) -> None:
+    monkeypatch.chdir(made)
+    for arguments in (["grid", device], ["predict", "run", "--file", device], ["inspect", device]):
+        done = deepcuts(*arguments)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert device in done.stderr
+    (made / "config.json").symlink_to(device)
+    try:
+        with pytest.raises(OSError, match="it is a device"):
+            read_json(made / "config.json")
+    finally:
+        (made / "config.json").unlink()

@@ -13,6 +13,7 @@ from typing import Any
 
 from deepcuts.common.errors import DeepcutsError, InputError, brief, refusal
 from deepcuts.common.json_text import parse
+from deepcuts.common.text_lines import refuse_endless
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
@@ -142,7 +143,9 @@ def write_json(path: Path, content: Any) -> None:
 
 def read_json(path: Path) -> Any:
     """Read a JSON file; see `deepcuts.common.json_text.parse`."""
-    return parse(path.read_text(encoding="utf-8"))
+    with path.open("rb") as file:
+        refuse_endless(file)
+        return parse(file.read().decode())
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -26,7 +26,8 @@ def read_yaml(path: Path, argument: str) -> Any:
     import yaml
 
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)  # a device may have no end
     except OSError as error:
         raise InputError(argument, str(path), f"it must be a readable file ({brief(error)})") from None
     if len(content) > _MOST_BYTES:

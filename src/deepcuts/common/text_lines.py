@@ -6,10 +6,13 @@ any other: lines would be counted otherwise than everywhere else.
 
 from __future__ import annotations
 
+import errno
 import io
+import os
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from deepcuts.common.errors import DataError
 
@@ -20,9 +23,19 @@ def open_text(path: Path) -> IO[str]:
     """Open a file of UTF-8, with or without a byte order mark, for `lines_of`.
 
     Raises:
-        OSError: It can't be opened.
+        OSError: It can't be opened, or is a device that never ends.
     """
-    return path.open(encoding="utf-8-sig")
+    opened = path.open(encoding="utf-8-sig")
+    refuse_endless(opened)
+    return opened
+
+
+def refuse_endless(opened: IO[Any]) -> None:
+    """Raise OSError, and close it, if what is opened is a device such as ``/dev/zero``; a terminal ends."""
+    mode = os.fstat(opened.fileno()).st_mode
+    if stat.S_ISBLK(mode) or (stat.S_ISCHR(mode) and not opened.isatty() and str(opened.name) != os.devnull):
+        opened.close()
+        raise OSError(errno.EINVAL, "it is a device, not a file")
 
 
 def lines_of(opened: Iterable[str], name: str) -> Iterator[str]:

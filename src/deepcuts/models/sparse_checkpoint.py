@@ -25,7 +25,7 @@ from torch import Tensor
 from deepcuts.common import safetensors_file
 from deepcuts.common.digests import tensors_digest
 from deepcuts.common.errors import DeepcutsError, FileFormatError, InvariantError, MismatchError
-from deepcuts.common.json_text import parse
+from deepcuts.common.files import read_json
 from deepcuts.common.safetensors_file import weights_of
 from deepcuts.masks.bits import MaskBits, TensorBits
 from deepcuts.masks.pruned_tensor import PrunedTensor
@@ -247,7 +247,7 @@ def read_config(path: Path) -> dict[str, Any]:
         FileFormatError: It can't be read, or is no object.
     """
     try:
-        config = parse(path.read_bytes())
+        config = read_json(path)
     except (OSError, ValueError, RecursionError) as error:
         raise FileFormatError(f"{path}: can't be read ({error})") from None
     if not isinstance(config, dict):
