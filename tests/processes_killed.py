@@ -11,6 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from deepcuts.__main__ import main
+from deepcuts.common import interruption
+
 SIGNALS = {"SIGKILL": (-signal.SIGKILL,), "SIGINT": (130,), "SIGTERM": (143,)}
 
 
@@ -42,9 +45,12 @@ class Started:
     def __init__(self, arguments: Iterable[str], log: Path) -> None:
         self.log = log
         self._began = time.monotonic()
+        # It looks after signals before one can reach it: as a program of its own, for whose start no one can.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
         self.process = os.fork()
         if not self.process:
             _run([*arguments], log)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def wait(self, seconds: float) -> bool:
         """Whether it has ended by itself within so many seconds."""
@@ -122,9 +128,9 @@ def _run(arguments: list[str], log: Path) -> None:
         sys.stdout = os.fdopen(1, "w", closefd=False)
         sys.stderr = os.fdopen(2, "w", closefd=False)
         sys.argv = ["deepcuts", *arguments]
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        from deepcuts.__main__ import main
-
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it may be ignored
+        interruption.install()
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
         main()
         status = 0
     except SystemExit as end:

@@ -131,6 +131,8 @@ def test_leftovers_of_a_killed_process_are_removed_and_nothing_else(tmp_path: Pa
     (tmp_path / ".model.1234.tmp").mkdir()
     (tmp_path / ".model.1234.tmp" / "half").write_text("x")
     (tmp_path / ".result.json.1234.tmp").write_text("x")
-    (tmp_path / "mine.tmp").write_text("x")
+    (tmp_path / ".tmphitYHn").write_text("x")  # as safetensors calls it
+    for name in ("mine.tmp", ".tmp", ".tmp-of-mine", ".tmpfolder1"):
+        (tmp_path / name).write_text("x")
     remove_leftovers(tmp_path)
-    assert contents(tmp_path) == {"mine.tmp": "x"}
+    assert contents(tmp_path) == dict.fromkeys(["mine.tmp", ".tmp", ".tmp-of-mine", ".tmpfolder1"], "x")

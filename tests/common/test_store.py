@@ -31,6 +31,15 @@ def test_a_stage_is_found_again_once_it_is_finished_and_not_before(tmp_path: Pat
         assert len({other.folder, third.folder, stage.folder}) == 3
 
 
+def test_what_a_killed_process_left_in_a_stage_is_gone_when_it_is_taken_again(tmp_path: Path) -> None:
+    store = Store(tmp_path, Processes())
+    with store.stage(Identity("score", {})) as stage:
+        (stage.folder / ".scores.safetensors.0123abcd.tmp").write_text("half")
+        (stage.folder / "checkpoints").mkdir()
+    with store.stage(Identity("score", {})) as stage:
+        assert sorted(path.name for path in stage.folder.iterdir()) == ["checkpoints", "identity.json"]
+
+
 def test_the_key_depends_on_content_and_not_on_order() -> None:
     assert stage_key("a", {"x": 1, "y": [2]}) == stage_key("a", {"y": [2], "x": 1})
     assert len({stage_key("a", {"x": 1}), stage_key("a", {"x": 2}), stage_key("b", {"x": 1})}) == 3

@@ -213,7 +213,7 @@ def kills(tally: Tally, folder: Path, count: int, seed: int, workers: int) -> No
     expected = bits[0]
     assert bits[1] == expected, "two undisturbed runs differ"
     for number in range(count):
-        shutil.rmtree(here / "store")
+        shutil.rmtree(here / "store", ignore_errors=True)
         name = list(SIGNALS)[number % len(SIGNALS)]
         what = f"{name} during {command}" + (f" with {workers} processes" if workers > 1 else "")
         with tally.trying(what, str(number)):

@@ -176,6 +176,8 @@ def test_a_run_interrupted_at_any_stage_goes_on_to_the_same_result(
     result = prune(job(home), tmp_path / "run")
     assert without_times(result) == without_times(finished)
     assert not (tmp_path / "run" / "work").exists()
+    for file in (home / "finished" / "model").iterdir():
+        assert (tmp_path / "run" / "model" / file.name).read_bytes() == file.read_bytes(), file.name
 
 
 @pytest.mark.parametrize("label", ["fine-tune", "retrain"])

@@ -15,6 +15,9 @@ from deepcuts.common.errors import DeepcutsError, InputError, brief, refusal
 from deepcuts.common.json_text import parse
 from deepcuts.common.text_lines import refuse_endless
 
+#: What safetensors calls a file until it is whole; it writes it beside the name that it was given.
+_OF_SAFETENSORS = ".tmp" + 6 * "[0-9A-Za-z]"
+
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     """Make a file or a folder with `write`, then move it to `path` in one step.
@@ -131,8 +134,9 @@ def _open_to_readers(path: Path) -> None:
 
 def remove_leftovers(folder: Path) -> None:
     """Delete what a process that was killed left under temporary names; no other may be writing there."""
-    for path in folder.glob(".*.tmp"):
-        _remove(path)
+    for pattern in (".*.tmp", _OF_SAFETENSORS):
+        for path in folder.glob(pattern):
+            _remove(path)
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from deepcuts.common.environment import environment
 from deepcuts.common.errors import FileFormatError, InputError, StageTakenError
-from deepcuts.common.files import read_json, write_json
+from deepcuts.common.files import read_json, remove_leftovers, write_json
 from deepcuts.common.processes import Processes
 
 _RECORD = "stage.json"
@@ -126,6 +126,8 @@ class Store:
                 lock.acquire(timeout=-1 if wait else 0)
             except Timeout:
                 raise StageTakenError(f"{folder}: another run works on it") from None
+            if not (folder / _RECORD).exists():
+                remove_leftovers(folder)
             if not (folder / "identity.json").exists():
                 write_json(folder / "identity.json", {"kind": identity.kind, **identity.content})
         try:

@@ -117,7 +117,7 @@ def train(
     if checkpoint is not None:
         reporter.line(f"{label}: going on from {checkpoint.name}")
     done = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
-    with _tensorboard_folder(logs), reporter.bar(label, steps, done) as advance:
+    with _tensorboard_folder(logs), _own_config(model), reporter.bar(label, steps, done) as advance:
         trainer = Loop(
             objective=aim,
             options=values,
@@ -222,6 +222,22 @@ def _own_forward(model: nn.Module) -> Iterator[None]:
         for name in names:
             vars(model).pop(name, None)
         vars(model).update(before)
+
+
+@contextlib.contextmanager
+def _own_config(model: nn.Module) -> Iterator[None]:
+    """Give back what the Trainer changes in a model's configuration, which is saved with the model.
+
+    A run that goes on after its trainings would otherwise save another one than a run from start to end.
+    """
+    config: Any = getattr(model, "config", None)
+    name = "use_cache"
+    before = {name: getattr(config, name)} if hasattr(config, name) else {}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(config, name, value)
 
 
 @contextlib.contextmanager
