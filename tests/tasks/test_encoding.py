@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from models import tiny
 from runs import data_config, job
 
 from deepcuts.common.errors import InputError
 from deepcuts.tasks import Split, TaskData
-from deepcuts.tasks.encoding import EncodedSplit, ScoringBatches, encode, hold_out
+from deepcuts.tasks.encoding import EncodedSplit, EncodedTask, ScoringBatches, encode, hold_out
 from deepcuts.tasks.task import Schedule, Task
 
 PAIR = Task(
@@ -104,6 +107,29 @@ def test_a_tenth_of_the_training_rows_is_held_out_by_the_seed(tmp_path: Path) ->
     assert again is not None
     assert other is not None
     assert again.encoded.digest == found.held_out.encoded.digest != other.encoded.digest
+
+
+@given(st.lists(st.integers(0, 4), min_size=10, max_size=80), st.integers(0, 99))
+def test_classes_have_their_shares_of_the_rows_held_out(classes: list[int], seed: int) -> None:
+    """Near the share, one at least of each that has two rows, a class's only row after all others."""
+    labels = tuple("abcde")
+    split = Split(tuple((f"row {i}",) for i in range(len(classes))), tuple(classes))
+    kind = replace(PAIR, kind="classification", text_columns=("a",), labels=labels, primary="accuracy")
+    data = TaskData(kind, split, split, "test")
+    encoded = EncodedSplit([{"input_ids": [i], "labels": label} for i, label in enumerate(classes)])
+    task = EncodedTask(data, encoded, encoded, None, 0)
+    try:
+        held = hold_out(task, seed).held_out
+    except InputError:
+        return
+    assert held is not None
+    sizes, taken = Counter(classes), Counter(held.rows.targets)
+    count = len(classes) // 10
+    several = {label for label, size in sizes.items() if size > 1}
+    for label in several:
+        assert abs(taken[label] - count * sizes[label] / len(classes)) < len(several)
+        assert taken[label] >= min(1, count // len(several))
+    assert not set(taken) - several or sum(sizes[label] for label in several) < count
 
 
 def test_of_many_rows_a_thousand_are_held_out(tmp_path: Path) -> None:

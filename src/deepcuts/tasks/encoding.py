@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
@@ -166,8 +166,27 @@ def _unknown_words(rows: Sequence[Row], tokenizer: Any) -> list[str]:
     return [f"{share:.1%} of the tokens are unknown to the tokenizer"] if share > 0.01 else []
 
 
+def _mixed(strata: list[Hashable], generator: torch.Generator) -> list[int]:
+    """Rows in an order by chance, of whose beginnings each stratum has about its share, one row at the least.
+
+    The only row of a stratum comes last, since training needs it more.
+    """
+    order: list[int] = torch.randperm(len(strata), generator=generator).tolist()
+    sizes = Counter(strata)
+    seen: Counter[Hashable] = Counter()
+    place: dict[int, float] = {}
+    for row in order:
+        size = sizes[strata[row]]
+        place[row] = seen[strata[row]] / size if size > 1 else 1.0
+        seen[strata[row]] += 1
+    return sorted(order, key=lambda row: place[row])
+
+
 def hold_out(task: EncodedTask, seed: int) -> EncodedTask:
     """Take a tenth of the training rows, `MOST_HELD_OUT` at most, to choose epochs on.
+
+    Classes have about the share in it that they have in all rows; one that has two rows is there where
+    there is room.
 
     Args:
         task: The tokenised task, with all of its rows.
@@ -178,8 +197,9 @@ def hold_out(task: EncodedTask, seed: int) -> EncodedTask:
     """
     count = len(task.train)
     generator = torch.Generator().manual_seed(derive_seed(seed, "held out"))
-    taken = sorted(torch.randperm(count, generator=generator)[: min(MOST_HELD_OUT, count // 10)].tolist())
     split = task.data.train
+    order = _mixed([task.kind.stratum(split.targets[i]) for i in range(count)], generator)
+    taken = sorted(order[: min(MOST_HELD_OUT, count // 10)])
     rows = Split(tuple(split.texts[i] for i in taken), tuple(split.targets[i] for i in taken))
     # A measure needs rows that differ, as it does on dev.
     fault = task.kind.dev_fault(task.data.task, rows.targets) if taken else "no row is left to hold out"

@@ -54,6 +54,10 @@ class Classification(TaskKind):
         """The id."""
         return repr(int(target))
 
+    def stratum(self, target: Any) -> int:
+        """The class."""
+        return int(target)
+
     def likeness(self, values: Sequence[Any]) -> int:
         """Any labels may be names of classes."""
         return 1

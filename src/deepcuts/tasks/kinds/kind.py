@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, cast
 
 from deepcuts.common.errors import InputError
@@ -67,7 +67,7 @@ class TaskKind(ABC):
 
     @abstractmethod
     def target_fault(self, task: Task, target: Any) -> str | None:
-        """What is wrong with a target that is there, likewise: ``"is 7, but allowed are …"``."""
+        """What is wrong with a target that is there: ``"is 7, but allowed are …"``."""
 
     def dev_fault(self, task: Task, targets: Sequence[Any]) -> str | None:
         """Why nothing can be measured on dev rows with these targets; None if it can.
@@ -77,8 +77,7 @@ class TaskKind(ABC):
         if len({self.target_text(target) for target in targets}) > 1:
             return None
         return (
-            f"every row has the {task.label_column} {self.shown(task, targets[0])!r}, "
-            "so nothing can be measured; at least two different ones are needed"
+            f"every row has the {task.label_column} {self.shown(task, targets[0])!r}: nothing can be measured"
         )
 
     def shown(self, task: Task, target: Any) -> Any:
@@ -88,6 +87,10 @@ class TaskKind(ABC):
     def target_text(self, target: Any) -> str:
         """A target as the text that goes into a digest of the data; never to be changed."""
         return repr(target)
+
+    def stratum(self, target: Any) -> Hashable:
+        """What rows that are held out have in the shares of all rows; None where chance will do."""
+        return None
 
     # The user's own files
 
@@ -119,7 +122,7 @@ class TaskKind(ABC):
         return "they look like its targets"
 
     def summary(self, task: Task, targets: Sequence[Any]) -> str:
-        """What a split's targets are; by default how many different ones there are."""
+        """What a split's targets are."""
         return f"{len({self.target_text(target) for target in targets}):,} different"
 
     # Tokens and batches
