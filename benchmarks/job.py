@@ -33,8 +33,8 @@ def measure_job(task: str = "minimal-pairs", data: str | None = None, **settings
     Returns:
         Seconds: ``total``, ``forward``, ``backward``, ``step``; and ``other_share``, what is none of them.
     """
-    from deepcuts.runs.job import prepare
     from deepcuts.runs.pipeline import prune
+    from deepcuts.runs.preparing import prepare
 
     quiet_libraries()
     started = time.perf_counter()

@@ -12,7 +12,8 @@ from transformers import BertTokenizerFast
 
 from deepcuts.runs.config import PruneConfig
 from deepcuts.runs.data import DataConfig
-from deepcuts.runs.job import Job, prepare
+from deepcuts.runs.job import Job
+from deepcuts.runs.preparing import prepare
 
 ANIMALS = ["dog", "cat", "cow", "hen", "pig", "fox"]
 PLACES = ["here", "there", "home", "away", "inside"]

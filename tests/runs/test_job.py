@@ -15,7 +15,8 @@ from deepcuts.common.seeds import derive_seed
 from deepcuts.common.store import Store
 from deepcuts.runs import legacy
 from deepcuts.runs.grid.worklist import cell_identity
-from deepcuts.runs.job import Job, prepare
+from deepcuts.runs.job import Job
+from deepcuts.runs.preparing import prepare
 from deepcuts.runs.steps import Run, Score, do_steps
 from deepcuts.runs.steps import score as scoring
 from deepcuts.runs.steps.score import batches_of, score_all

@@ -12,9 +12,9 @@ from runs import config, data_config, job
 
 from deepcuts.cli.common import on_plateau, plateau_lines, print_result
 from deepcuts.common.progress import Reporter
-from deepcuts.runs.job import prepare
 from deepcuts.runs.pipeline import prune
 from deepcuts.runs.plateau import Plateau, find_plateau
+from deepcuts.runs.preparing import prepare
 
 
 def run(folder: Path, **changes: Any) -> tuple[dict[str, Any], str]:

@@ -12,8 +12,8 @@ from transformers import AutoModelForSequenceClassification
 
 from deepcuts import Masks, apply_masks
 from deepcuts.common.errors import InputError
-from deepcuts.runs.job import prepare
 from deepcuts.runs.pipeline import prune
+from deepcuts.runs.preparing import prepare
 
 
 def pruned_start(folder: Path, density: float = 0.5) -> Masks:

@@ -14,7 +14,7 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from deepcuts.common.errors import InputError
 from deepcuts.masks.rewinding import rewind, snapshot
-from deepcuts.runs.job import prepare
+from deepcuts.runs.preparing import prepare
 from deepcuts.tasks.kinds.weighting import balanced, weighted_loss
 from deepcuts.training import trainer
 from deepcuts.training.plan import TrainingPlan
@@ -29,7 +29,7 @@ def test_the_best_epoch_is_the_one_of_the_chosen_measure(tmp_path: Path, measure
     values = [epoch["measures"][measure] for epoch in done.epochs]
     assert done.best_epoch == done.epochs[values.index(better(values))]["epoch"]
     assert len(set(values)) > 1
-    assert made.measure(made.predict())[measure] == pytest.approx(better(values), abs=1e-6)
+    assert made.assess().measures[measure] == pytest.approx(better(values), abs=1e-6)
 
 
 def test_measures_and_weights_that_a_kind_does_not_have_are_refused_by_a_dry_run(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def prune(
         check_output(shared, "shared", folder=True)
     quiet_libraries()
     from deepcuts.runs.inputs import check_inputs
-    from deepcuts.runs.job import prepare
+    from deepcuts.runs.preparing import prepare
 
     job = prepare(config, task_data, say)
     if not overwrite:

@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from deepcuts.runs.config import PruneConfig as PruneConfig
     from deepcuts.runs.data import DataConfig as DataConfig
     from deepcuts.runs.job import Job as Job
-    from deepcuts.runs.job import prepare as prepare
     from deepcuts.runs.pipeline import prune as prune
     from deepcuts.runs.pipeline import prune_each as prune_each
+    from deepcuts.runs.preparing import prepare as prepare
     from deepcuts.runs.recipes import recipe as recipe
 
 _HOMES = {
     "DataConfig": "data",
     "Job": "job",
     "PruneConfig": "config",
-    "prepare": "job",
+    "prepare": "preparing",
     "prune": "pipeline",
     "prune_each": "pipeline",
     "recipe": "recipes",

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from deepcuts.architectures.parameters import prunable_parameters
 from deepcuts.common import tensor_file
 from deepcuts.common.errors import InputError
 from deepcuts.common.processes import Processes
@@ -21,26 +20,24 @@ from deepcuts.common.progress import Reporter
 from deepcuts.common.seeds import derive_seed
 from deepcuts.masks.budget import Budget
 from deepcuts.masks.masks import Masks
-from deepcuts.masks.rewinding import Snapshot, rewind, snapshot
-from deepcuts.models.loading import load_for_task
+from deepcuts.masks.rewinding import Snapshot, rewind
 from deepcuts.runs.config import PruneConfig
-from deepcuts.runs.config_digest import config_digest
 from deepcuts.runs.held import check_plans, masks_of_others
 from deepcuts.runs.notes import notes_of
 from deepcuts.runs.plateau import Plateau, find_plateau
 from deepcuts.runs.recipes import Recipe, recipe_named
 from deepcuts.runs.saving import save_and_check
 from deepcuts.runs.steps import Aim, Step
-from deepcuts.runs.steps.workpiece import Tracking
+from deepcuts.runs.steps.workpiece import Assessment, Tracking, Training
 from deepcuts.scoring.compiled import check_compilable
 from deepcuts.scoring.memory import check_memory
 from deepcuts.scoring.strategy import ScoreRequest, Strategy
-from deepcuts.tasks import TaskData, measure
-from deepcuts.tasks.encoding import EncodedTask, ScoringBatches, encode, hold_out
+from deepcuts.tasks import measure
+from deepcuts.tasks.encoding import EncodedTask, ScoringBatches
 from deepcuts.tasks.lengths import KEY as LENGTH_KEY
 from deepcuts.training.evaluation import predict
 from deepcuts.training.plan import TrainingPlan
-from deepcuts.training.trainer import Training, train
+from deepcuts.training.trainer import train
 
 #: The fields of a configuration that decide what `prepare` loads.
 LOADED = frozenset(
@@ -163,9 +160,14 @@ class Job:
         return len(self.task.train)
 
     @property
-    def targets(self) -> Tensor:
-        """The targets of the dev rows."""
-        return torch.tensor(self.task.dev.targets)
+    def pretrained(self) -> Snapshot:
+        """θ0."""
+        return self.start
+
+    @property
+    def loss(self) -> None:
+        """The model's own."""
+        return None
 
     @cached_property
     def origin(self) -> dict[str, Any]:
@@ -203,7 +205,7 @@ class Job:
         tracking: Tracking | None,
     ) -> Training:
         """See `deepcuts.training.trainer.train`."""
-        return train(
+        done = train(
             self.model,
             self.task,
             plan,
@@ -217,6 +219,8 @@ class Job:
             report_to=tracking.report_to if tracking else (),
             logs=tracking.folder / label if tracking else None,
         )
+        last = None if done.last is None else self._measured(done.last)
+        return Training(done.epochs, done.best_epoch, done.seconds, last)
 
     def _at(self, values: Snapshot) -> PreTrainedModel:
         """Another model like this one, with other values."""
@@ -224,18 +228,19 @@ class Job:
         rewind(found, values)
         return found
 
-    def predict(self) -> Tensor:
-        """See `deepcuts.training.evaluation.predict`."""
-        return predict(self.model, self.task)
+    def assess(self) -> Assessment:
+        """See `deepcuts.training.evaluation.predict` and `deepcuts.tasks.measure`."""
+        predictions = predict(self.model, self.task)
+        return Assessment(self._measured(predictions), predictions)
 
-    def measure(self, predictions: Tensor) -> dict[str, float]:
-        """See `deepcuts.tasks.measure`."""
+    def _measured(self, predictions: Tensor) -> dict[str, float]:
         return measure(self.task.data.task, predictions.numpy(), self.task.dev.targets)
 
     def plateau(
-        self, epochs: Sequence[Mapping[str, Any]], measures: Mapping[str, float], predictions: Tensor
+        self, epochs: Sequence[Mapping[str, Any]], measures: Mapping[str, float], predictions: Tensor | None
     ) -> Plateau | None:
         """See `deepcuts.runs.plateau.find_plateau`."""
+        assert predictions is not None
         return find_plateau(self.task, epochs, measures, predictions.numpy())
 
     def batches(self, size: int, limit: int | None) -> ScoringBatches:
@@ -243,9 +248,14 @@ class Job:
         order_seed = derive_seed(self.seed, "scoring order")
         return ScoringBatches(self.task, size, order_seed, self.rows if limit is None else limit)
 
-    def save_predictions(self, path: Path, predictions: Mapping[str, Tensor]) -> None:
+    def save_predictions(
+        self, path: Path, predictions: Mapping[str, Tensor], *, targets: bool = False
+    ) -> None:
         """Write what models said of the dev rows, with the digest of those rows."""
-        tensor_file.save(path, "predictions", predictions, {"dev": self.task.dev.digest})
+        said = dict(predictions)
+        if targets:
+            said["targets"] = torch.tensor(self.task.dev.targets)
+        tensor_file.save(path, "predictions", said, {"dev": self.task.dev.digest})
 
     def save(self, folder: Path, masks: Masks) -> None:
         """Model, which says how long its rows were, and tokenizer; see `save_and_check`."""
@@ -253,48 +263,3 @@ class Job:
         save_and_check(
             self.model, self.task.tokenizer, folder, masks, trust_remote_code=self.config.trust_remote_code
         )
-
-
-def prepare(
-    config: PruneConfig, data: TaskData, reporter: Reporter | None = None, task: EncodedTask | None = None
-) -> Job:
-    """Load everything, and check everything that can be checked before any long work.
-
-    Args:
-        config: The configuration.
-        data: The task that it names, loaded.
-        reporter: Where progress is shown, by the first process only.
-        task: The task as another job of the same model and length has tokenised it, to save doing it again;
-            no row is held out.
-
-    Raises:
-        ModelError: The model can't be loaded.
-        InputError: Nothing is prunable, or the budget is out of reach.
-        DeepcutsError: Scores are to be compiled, and can't be.
-    """
-    processes = Processes.join()
-    notes: list[str] = []
-    model, tokenizer = load_for_task(
-        config.model,
-        data.task,
-        config.seed,
-        head=config.head,
-        trust_remote_code=config.trust_remote_code,
-        notes=notes,
-    )
-    parameters = prunable_parameters(model, config.prunable)
-    total, free = (sum(p.numel() for p in part) for part in (model.parameters(), parameters.values()))
-    budget = config.budget(total, free)
-    budget.kept_in_all(free)
-    task = task or encode(data, tokenizer, model, config.max_length)
-    if config.select_on == "held-out":
-        task = hold_out(task, config.seed)
-    start = snapshot(model)
-    if torch.cuda.is_available():
-        model.to(torch.device("cuda", processes.rank % torch.cuda.device_count()))
-    shown = reporter if reporter is not None and processes.is_first else Reporter()
-    digests = start.digest, config_digest(model)
-    told = (*notes, *task.notes)
-    job = Job(config, task, model, start, *digests, parameters, budget, processes, shown, told)
-    check_plans(job)
-    return job.checked()

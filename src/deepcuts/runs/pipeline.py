@@ -12,7 +12,8 @@ from deepcuts.common.store import Store, check_stage, stage_folder
 from deepcuts.runs import run_folder
 from deepcuts.runs.config import PruneConfig
 from deepcuts.runs.inputs import check_inputs
-from deepcuts.runs.job import Job, prepare
+from deepcuts.runs.job import Job
+from deepcuts.runs.preparing import prepare
 from deepcuts.runs.result import history_of, result_of
 from deepcuts.runs.run_folder import open_run
 from deepcuts.runs.sharing import do_shared, group, shared_parts
@@ -34,7 +35,7 @@ def prune(
     """Carry out the recipe of a job in a run folder; goes on where it stopped.
 
     Args:
-        job: What `deepcuts.runs.job.prepare` loaded; its model ends as the pruned one.
+        job: What `deepcuts.runs.preparing.prepare` loaded; its model ends as the pruned one.
         folder: The run folder.
         shared: Folder for what other runs may reuse, such as the fine-tuned model and its scores; None keeps
             it in the run folder until the run is finished.

@@ -8,7 +8,8 @@ from deepcuts.common.progress import Reporter
 from deepcuts.runs.config import PruneConfig
 from deepcuts.runs.data import DataConfig, take_data
 from deepcuts.runs.grid.file import Settings
-from deepcuts.runs.job import LOADED, Job, prepare
+from deepcuts.runs.job import LOADED, Job
+from deepcuts.runs.preparing import prepare
 from deepcuts.tasks import TaskData
 from deepcuts.tasks.encoding import EncodedTask
 

@@ -9,10 +9,11 @@ from deepcuts.runs.steps.save import Save
 from deepcuts.runs.steps.score import Score
 from deepcuts.runs.steps.step import Run, Step, Work, do_steps, key_at_end, walk
 from deepcuts.runs.steps.train import Train
-from deepcuts.runs.steps.workpiece import Aim, Workpiece
+from deepcuts.runs.steps.workpiece import Aim, Assessment, Workpiece
 
 __all__ = [
     "Aim",
+    "Assessment",
     "Cut",
     "Measure",
     "Rewind",

@@ -89,7 +89,9 @@ class Cut(Step):
         assert request is not None
         batches = piece.batches(self.batch_size, request.strategy.limit(request.options))
         names = list(piece.parameters)
-        return updated_weights(piece.model, batches, masks, request, seed=piece.seed, prunable=names)
+        return updated_weights(
+            piece.model, batches, masks, request, seed=piece.seed, loss_fn=piece.loss, prunable=names
+        )
 
 
 def _check_held(masks: Masks, held: Masks | None) -> None:

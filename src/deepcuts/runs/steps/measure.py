@@ -22,5 +22,4 @@ class Measure(Step):
     def do(self, run: Run, before: str) -> None:
         """Keep what it says of the dev rows, and how good that is."""
         with run.timed("evaluate"):
-            run.predictions[self.phase] = run.piece.predict()
-        run.measures[self.phase] = run.piece.measure(run.predictions[self.phase])
+            run.take(self.phase, run.piece.assess())

@@ -23,4 +23,4 @@ class Rewind(Step):
     def do(self, run: Run, before: str) -> None:
         """Rewind, and check every value bit for bit."""
         with run.timed("rewind"):
-            rewind(run.piece.model, run.piece.start)
+            rewind(run.piece.model, run.piece.pretrained)

@@ -35,6 +35,7 @@ class Save(Step):
                     raise InvariantError(f"{saved.kept:,} weights are kept, {run.masks.kept:,} were planned")
                 if run.keep_model:
                     run.piece.save(run.run_folder / run_folder.MODEL, saved)
-                said = {**run.predictions, "targets": run.piece.targets}
-                run.piece.save_predictions(run.run_folder / run_folder.PREDICTIONS, said)
+                if run.predictions:
+                    path = run.run_folder / run_folder.PREDICTIONS
+                    run.piece.save_predictions(path, run.predictions, targets=True)
             run.piece.processes.wait()

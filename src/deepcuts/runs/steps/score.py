@@ -157,6 +157,7 @@ def _sweep(piece: Workpiece, stages: Mapping[Score, Stage]) -> None:
             _counted(batches, advance),
             list(dict.fromkeys(step.request for step in steps)),
             seed=piece.seed,
+            loss_fn=piece.loss,
             prunable=list(piece.parameters),
             distributed=piece.processes.is_distributed,
         )

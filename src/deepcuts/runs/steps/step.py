@@ -18,7 +18,7 @@ from deepcuts.common.store import Identity, Store, stage_key
 from deepcuts.masks.masks import Masks
 from deepcuts.masks.rewinding import rewind
 from deepcuts.runs.plateau import Plateau
-from deepcuts.runs.steps.workpiece import Tracking, Workpiece
+from deepcuts.runs.steps.workpiece import Assessment, Tracking, Workpiece
 from deepcuts.scoring.scores import Scores
 
 #: How much work something is: kind of work, such as ``"fine-tuning, epochs"`` → how much of it.
@@ -32,7 +32,7 @@ class Trained:
     Attributes:
         key: Digest of everything that it depends on.
         folder: Its stage's, which the weights are kept in.
-        predictions: What the model says of the dev rows.
+        predictions: What the model says of the dev rows; None where that can't be had.
         measures: What it reaches there.
         epochs: See `deepcuts.training.trainer.Training`.
         best_epoch: Likewise.
@@ -45,7 +45,7 @@ class Trained:
 
     key: str
     folder: Path = field(repr=False, compare=False)
-    predictions: Tensor = field(repr=False, compare=False)
+    predictions: Tensor | None = field(repr=False, compare=False)
     measures: dict[str, float]
     epochs: list[dict[str, Any]]
     best_epoch: int | None
@@ -86,7 +86,7 @@ class Run:
         masks: The masks that are on the model.
         scored: The scores that were made, in their order.
         trained: Name of a training → what it gave.
-        predictions: Phase → what the model said of the dev rows then.
+        predictions: Phase → what the model said of the dev rows then, where that can be had.
         measures: Phase → how good that is.
         seconds: Wall time by what it was spent on.
         environments: Step → what it was made with, None where a stage of version 0.1 does not say.
@@ -113,6 +113,12 @@ class Run:
         started = time.monotonic()
         yield
         self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - started
+
+    def take(self, phase: str, found: Assessment) -> None:
+        """Keep what the model is worth in a phase of the run, such as ``"pruned"``."""
+        self.measures[phase] = found.measures
+        if found.predictions is not None:
+            self.predictions[phase] = found.predictions
 
     @property
     def run_folder(self) -> Path:

@@ -8,13 +8,15 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from deepcuts.common import tensor_file
 from deepcuts.common.seeds import SEEDS, derive_seed
 from deepcuts.common.store import Identity, Stage
 from deepcuts.masks.masks import Masks
 from deepcuts.masks.rewinding import Snapshot, rewind, snapshot
 from deepcuts.runs.steps.step import Run, SharedStep, Trained, Work, arithmetic, said
-from deepcuts.runs.steps.workpiece import Aim, Workpiece
+from deepcuts.runs.steps.workpiece import Aim, Assessment, Workpiece
 from deepcuts.training.plan import TrainingPlan
 
 #: Raised when a training of the same identity would give other weights, or one's defaults have changed.
@@ -69,10 +71,7 @@ class Train(SharedStep):
             else:
                 run.piece.reporter.line(f"{self.label}: reused from {stage.folder}")
                 rewind(run.piece.model, saved_state(stage.folder))
-            path = stage.folder / _PREDICTIONS
-            held, _ = tensor_file.load(path, "predictions")
-            with tensor_file.meaning(path, "predictions"):
-                predictions = held[_DEV]
+            predictions = _said(stage.folder / _PREDICTIONS)
         record = stage.record
         assert record is not None
         ways = (*self.ways, *(["--warmup 0.1"] if self.plan.warmup == 0 else []))
@@ -87,7 +86,7 @@ class Train(SharedStep):
         if trained.plateau is not None and trained.plateau.at_end:
             run.piece.reporter.line(f"{self.label}: {trained.plateau.sentence(trained.ways)}")
         run.trained[self.kind] = trained
-        run.predictions[self.phase], run.measures[self.phase] = trained.predictions, trained.measures
+        run.take(self.phase, Assessment(trained.measures, predictions))
         run.seconds[self.kind] = trained.seconds
         run.environments[self.kind] = stage.environment
 
@@ -136,21 +135,21 @@ class Train(SharedStep):
                 tracking=run.tracking,
             )
             seconds += training.seconds
-            predictions = piece.predict()
-            measures = piece.measure(predictions)
-            plateau = piece.plateau(training.epochs, measures, predictions)
+            found = piece.assess()
+            plateau = piece.plateau(training.epochs, found.measures, found.predictions)
             if plateau is None or not plateau.at_end:
                 break
         record = {
             "epochs": training.epochs,
             "best_epoch": training.best_epoch,
             "seconds": seconds,
-            "measures": measures,
+            "measures": found.measures,
             **({"restarted": restart} if self.restarts else {}),
-            **({} if training.last is None else {"last_epoch": piece.measure(training.last)}),
+            **({} if training.last is None else {"last_epoch": dict(training.last)}),
         }
         if piece.processes.is_first:
-            piece.save_predictions(stage.folder / _PREDICTIONS, {_DEV: predictions})
+            if found.predictions is not None:
+                piece.save_predictions(stage.folder / _PREDICTIONS, {_DEV: found.predictions})
             tensor_file.save(stage.folder / _STATE, "state", snapshot(piece.model).tensors, {})
             stage.finish(record)
             for folder in stage.folder.glob(f"{_CHECKPOINTS}*"):
@@ -167,6 +166,15 @@ class Train(SharedStep):
         if self.aim.teacher is None:
             return None
         return saved_state(run.trained[self.aim.teacher].folder)
+
+
+def _said(path: Path) -> Tensor | None:
+    """What a training's model says of the dev rows, if its stage has it."""
+    if not path.exists():
+        return None
+    held, _ = tensor_file.load(path, "predictions")
+    with tensor_file.meaning(path, "predictions"):
+        return held[_DEV]
 
 
 def saved_state(folder: Path) -> Snapshot:

@@ -14,6 +14,7 @@ from deepcuts.common.progress import Reporter
 from deepcuts.masks.masks import Masks
 from deepcuts.masks.rewinding import Snapshot
 from deepcuts.runs.plateau import Plateau
+from deepcuts.scoring.passes import LossFunction
 from deepcuts.training.plan import TrainingPlan
 
 
@@ -53,24 +54,34 @@ class Batches(Protocol):
     def __iter__(self) -> Iterator[dict[str, Tensor]]: ...
 
 
-class Training(Protocol):
-    """What a training did, see `deepcuts.training.trainer.Training`."""
+@dataclass(frozen=True)
+class Training:
+    """What a training did; the model has the weights of its best epoch.
 
-    @property
-    def epochs(self) -> list[dict[str, Any]]:
-        """An entry an epoch."""
+    Attributes:
+        epochs: An entry per finished epoch, see `deepcuts.training.trainer.Training`.
+        best_epoch: The epoch whose weights the model has; None where there was no epoch.
+        seconds: Wall time of this process's share of it.
+        last: What the model of the last epoch reaches on dev; None where that is the best one.
+    """
 
-    @property
-    def best_epoch(self) -> int | None:
-        """The epoch whose weights the model has."""
+    epochs: list[dict[str, Any]]
+    best_epoch: int | None
+    seconds: float
+    last: Mapping[str, float] | None = None
 
-    @property
-    def seconds(self) -> float:
-        """Wall time."""
 
-    @property
-    def last(self) -> Tensor | None:
-        """What the model of the last epoch says of the dev rows; None where that is the best one."""
+@dataclass(frozen=True)
+class Assessment:
+    """What a model is worth on the dev rows.
+
+    Attributes:
+        measures: How good it is.
+        predictions: What it says of them, ``(rows, …)`` on the CPU; None where that can't be had.
+    """
+
+    measures: dict[str, float]
+    predictions: Tensor | None = None
 
 
 class Workpiece(Protocol):
@@ -85,7 +96,15 @@ class Workpiece(Protocol):
 
     @property
     def start(self) -> Snapshot:
-        """θ0."""
+        """What the model is before the first step: θ0, or what is fine-tuned already."""
+
+    @property
+    def pretrained(self) -> Snapshot:
+        """θ0, which rewinding goes back to."""
+
+    @property
+    def loss(self) -> LossFunction | None:
+        """What weights are scored by; None for the loss that the model itself returns."""
 
     @property
     def held(self) -> Masks | None:
@@ -112,10 +131,6 @@ class Workpiece(Protocol):
         """How many rows it learns and is scored from."""
 
     @property
-    def targets(self) -> Tensor:
-        """What is to be predicted for every dev row."""
-
-    @property
     def origin(self) -> Mapping[str, Any]:
         """What tells it apart before the first step, JSON-able: start and configuration of the model."""
 
@@ -140,22 +155,21 @@ class Workpiece(Protocol):
     ) -> Training:
         """Train the model as it is, masks held; checkpoints go into the folder, and are gone on from."""
 
-    def predict(self) -> Tensor:
-        """What the model says of the dev rows, ``(rows, outputs)`` on the CPU."""
-
-    def measure(self, predictions: Tensor) -> dict[str, float]:
-        """How good that is."""
+    def assess(self) -> Assessment:
+        """Measure the model as it is on the dev rows."""
 
     def plateau(
-        self, epochs: Sequence[Mapping[str, Any]], measures: Mapping[str, float], predictions: Tensor
+        self, epochs: Sequence[Mapping[str, Any]], measures: Mapping[str, float], predictions: Tensor | None
     ) -> Plateau | None:
         """Where a training ended no better than a constant, see `deepcuts.runs.plateau.find_plateau`."""
 
     def batches(self, size: int, limit: int | None) -> Batches:
         """The batches that weights are scored on, of so many rows, so many at most."""
 
-    def save_predictions(self, path: Path, predictions: Mapping[str, Tensor]) -> None:
-        """Write what models said of the dev rows, ``(rows, outputs)`` each."""
+    def save_predictions(
+        self, path: Path, predictions: Mapping[str, Tensor], *, targets: bool = False
+    ) -> None:
+        """Write what models said of the dev rows, ``(rows, …)`` each, and if asked what is to be said."""
 
     def save(self, folder: Path, masks: Masks) -> None:
         """Write the model, read it back, and check that it is the same and has the masks' zeros."""

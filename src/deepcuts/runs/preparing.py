@@ -1,0 +1,62 @@
+"""From a configuration to a job: everything is loaded, and checked, before any long work."""
+
+from __future__ import annotations
+
+import torch
+
+from deepcuts.architectures.parameters import prunable_parameters
+from deepcuts.common.processes import Processes
+from deepcuts.common.progress import Reporter
+from deepcuts.masks.rewinding import snapshot
+from deepcuts.models.loading import load_for_task
+from deepcuts.runs.config import PruneConfig
+from deepcuts.runs.config_digest import config_digest
+from deepcuts.runs.held import check_plans
+from deepcuts.runs.job import Job
+from deepcuts.tasks import TaskData
+from deepcuts.tasks.encoding import EncodedTask, encode, hold_out
+
+
+def prepare(
+    config: PruneConfig, data: TaskData, reporter: Reporter | None = None, task: EncodedTask | None = None
+) -> Job:
+    """Load everything, and check everything that can be checked before any long work.
+
+    Args:
+        config: The configuration.
+        data: The task that it names, loaded.
+        reporter: Where progress is shown, by the first process only.
+        task: The task as another job of the same model and length has tokenised it, to save doing it again;
+            no row is held out.
+
+    Raises:
+        ModelError: The model can't be loaded.
+        InputError: Nothing is prunable, or the budget is out of reach.
+        DeepcutsError: Scores are to be compiled, and can't be.
+    """
+    processes = Processes.join()
+    notes: list[str] = []
+    model, tokenizer = load_for_task(
+        config.model,
+        data.task,
+        config.seed,
+        head=config.head,
+        trust_remote_code=config.trust_remote_code,
+        notes=notes,
+    )
+    parameters = prunable_parameters(model, config.prunable)
+    total, free = (sum(p.numel() for p in part) for part in (model.parameters(), parameters.values()))
+    budget = config.budget(total, free)
+    budget.kept_in_all(free)
+    task = task or encode(data, tokenizer, model, config.max_length)
+    if config.select_on == "held-out":
+        task = hold_out(task, config.seed)
+    start = snapshot(model)
+    if torch.cuda.is_available():
+        model.to(torch.device("cuda", processes.rank % torch.cuda.device_count()))
+    shown = reporter if reporter is not None and processes.is_first else Reporter()
+    digests = start.digest, config_digest(model)
+    told = (*notes, *task.notes)
+    job = Job(config, task, model, start, *digests, parameters, budget, processes, shown, told)
+    check_plans(job)
+    return job.checked()
