@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -86,6 +87,7 @@ def bench(
         trust_remote_code=trust_remote_code,
     )
     source, length = data_to_measure_on(run, given)
+    source = replace(source, test=None)  # it is not measured here, and may be gone
     of_data = {option.setting for option in (*data_options(), LENGTH)}
     if not measure:
         refuse_given({*of_data, "tolerance"}, "with --no-measure nothing is measured on dev")
@@ -102,4 +104,4 @@ def complete(arguments: Sequence[str]) -> Callable[..., None]:
     """The command with the options of its data; it reads nothing of its command line before."""
     from deepcuts.cli.common import with_data
 
-    return with_data(bench)
+    return with_data(bench, ["test"])

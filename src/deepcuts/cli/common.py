@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,14 +34,20 @@ def is_first_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def with_data(function: Callable[..., None]) -> Callable[..., None]:
-    """A command that measures on dev, with the options of which rows those are; by default a run's own."""
+def with_data(function: Callable[..., None], left_out: Collection[str] = ()) -> Callable[..., None]:
+    """A command that measures on dev, with the options of which rows those are; by default a run's own.
+
+    Args:
+        function: See `deepcuts.cli.options.with_options`.
+        left_out: Names of options of the data that it doesn't read.
+    """
     from deepcuts.cli.options import with_options
     from deepcuts.runs.data import data_options
     from deepcuts.runs.settings import LENGTH
 
     panel = "What is measured on dev (by default a run's own)"
-    return with_options(function, {panel: (*data_options(), LENGTH)}, undecided=[LENGTH.setting])
+    found = [option for option in (*data_options(), LENGTH) if option.setting not in left_out]
+    return with_options(function, {panel: found}, undecided=[LENGTH.setting])
 
 
 def data_to_measure_on(model: str, given: Mapping[str, Any]) -> tuple[DataConfig, int | None]:
@@ -140,6 +146,20 @@ def print_result(result: Mapping[str, Any], folder: Path) -> None:
         f"{''.join(f'{chr(10)}{line}' for line in plateau_lines(result))}"
         f"\nResults: {folder}",
     )
+    if "test" in result:
+        _print_tested(result["test"], names, phases)
+
+
+def _print_tested(tested: Mapping[str, Any], names: list[str], phases: Mapping[str, str]) -> None:
+    """Print what was measured on the test rows."""
+    why = tested["constant"]
+    rows = [
+        [f"{title} (as good as constant)" if why.get(key) else title, *measure_cells(names, tested[key])]
+        for title, key in phases.items()
+        if key in tested
+    ]
+    told = "Measured once, when all was done; nothing was chosen on these rows."
+    print_table(f"{tested['rows']:,} test rows", ["test", *names], rows, told)
 
 
 def chosen_on(result: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     **given: Any,
 ) -> None:
-    """Measure a model on the dev split of a task, beside the constant baseline.
+    """Measure a model on a task's dev rows, and on test rows if there are some, beside the constant baseline.
 
     Example:  deepcuts evaluate run --task stsb --data glue
     """
@@ -40,22 +40,29 @@ def evaluate(
     loaded, tokenizer = load_pruned(model, trust_remote_code=trust_remote_code)
     check_fits(loaded, task_data.task)
     encoded = encode(task_data, tokenizer, loaded, length)
+    splits = {"dev": (task_data.dev, encoded.dev), "test": (task_data.test, encoded.test)}
     found = {
-        "baseline": baseline(task_data.task, task_data.train, task_data.dev),
-        "model": measure(loaded, encoded),
+        name: {
+            "baseline": baseline(task_data.task, task_data.train, texts),
+            "model": measure(loaded, encoded, rows),
+        }
+        for name, (texts, rows) in splits.items()
+        if texts is not None
     }
     if as_json:
-        typer.echo(json.dumps({"task": task_data.task.name, "digest": task_data.digest, **found}, indent=2))
+        on_dev = {"task": task_data.task.name, "digest": task_data.digest, **found.pop("dev")}
+        typer.echo(json.dumps({**on_dev, **found}, indent=2))
         return
-    names = list(found["model"])
-    rows = [
-        ["baseline (constant)", *measure_cells(names, found["baseline"])],
-        [model, *measure_cells(names, found["model"])],
-    ]
     told = [*encoded.notes, f"{encoded.truncated:,} rows were cut to {encoded.length} tokens"]
-    print_table(
-        f"{task_data.task.name}, {len(task_data.dev):,} dev rows", ["dev", *names], rows, "\n".join(told)
-    )
+    for split, measured in found.items():
+        names = list(measured["model"])
+        rows = [
+            ["baseline (constant)", *measure_cells(names, measured["baseline"])],
+            [model, *measure_cells(names, measured["model"])],
+        ]
+        texts, _ = splits[split]
+        title = f"{task_data.task.name}, {len(texts or ()):,} {split} rows"
+        print_table(title, [split, *names], rows, "\n".join(told) if split == list(found)[-1] else None)
 
 
 def complete(arguments: Sequence[str]) -> Callable[..., None]:

@@ -17,6 +17,14 @@ def _chosen_on(task: Any) -> str:
     return f"{len(held_out.rows):,} rows held out from train; the result is measured on dev"
 
 
+def _tested_on(task: Any) -> list[str]:
+    if task.test is None:
+        return []
+    return [
+        f"test         {len(task.test):,} rows, on which the dense and the pruned model are measured once"
+    ]
+
+
 def print_preview(job: Job) -> None:
     """Print what a run would cut and how much work it would be; nothing is trained or written."""
     from deepcuts.masks.allocations import allocation_of
@@ -56,6 +64,7 @@ def print_preview(job: Job) -> None:
         f"cut          {strategy}, {allocation.scope} scope: {kept:,} weights kept, "
         f"density {kept / prunable:.4f}, compression {job.total / left:.3f}",
         f"epochs       chosen on {_chosen_on(task)}",
+        *_tested_on(task),
         *(
             f"{previewed[0]:<13}{previewed[1]}"
             for step in job.steps

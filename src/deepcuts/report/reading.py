@@ -17,6 +17,7 @@ from deepcuts.tasks import kind_named
 
 #: Parts of a result that are measures, each by its name.
 _MEASURED = ("baseline", "dense", "pruned", "retrained")
+_TESTED = ("baseline", "dense", "retrained")
 
 
 def load_cells(store: Path, grid: str | None) -> tuple[list[Cell], list[str]]:
@@ -72,6 +73,13 @@ def result_fault(result: Mapping[str, Any]) -> str | None:
             return f"its result holds no measures as {part!r}"
         if primary not in measures or primary not in known:
             return f"its result lacks the measure {primary!r} as {part!r}"
+    test = result.get("test", {})
+    if not isinstance(test, Mapping) or (test and not _is_number(test.get("rows"))):
+        return "its result holds no measures as 'test'"
+    for part in _TESTED if test else ():
+        measures = test.get(part)
+        if not isinstance(measures, Mapping) or not _is_number(measures.get(primary)):
+            return f"its result lacks the measure {primary!r} as {part!r} of the test rows"
     for part, needed in {"seconds": (), "scoring": ("batches", "passes")}.items():
         content = result.get(part)
         if not isinstance(content, Mapping) or not all(_is_number(content.get(name)) for name in needed):

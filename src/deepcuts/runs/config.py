@@ -13,7 +13,7 @@ from deepcuts.common.errors import InputError
 from deepcuts.common.options import options_of
 from deepcuts.masks.allocations import allocation_of
 from deepcuts.masks.budget import Budget
-from deepcuts.runs.data import DataConfig
+from deepcuts.runs.data import DataConfig, data_options
 from deepcuts.runs.fields import complete, validated
 from deepcuts.runs.recipes import recipe_named
 from deepcuts.runs.settings import BUDGETS, SCHEDULED, scoring_options, settings, unread
@@ -162,6 +162,9 @@ class PruneConfig(BaseModel):
         """
         mine = self.model_dump(mode="json")
         before = {name: saved.get(name, option.default) for name, option in settings().items()} | dict(saved)
+        if isinstance(saved.get("data"), Mapping):
+            of_data = {option.setting: option.default for option in data_options()}
+            before["data"] = {**of_data, **saved["data"]}
         return {
             name: (before.get(name), mine.get(name))
             for name in sorted({*mine, *before})

@@ -24,6 +24,7 @@ class DataConfig:
         data: Folder of a GLUE task; None takes the Hub or its cache.
         train: The user's own training file; with `dev`, `text` and `label` instead of `task`.
         dev: The user's own dev file.
+        test: File with test rows, of a task known by name too: measured once, at the end.
         text: One or two columns with text.
         label: The column to predict.
         kind: Name of the kind of task; None is decided by the labels.
@@ -39,6 +40,9 @@ class DataConfig:
     data: str | None = setting(None, "Folder with the GLUE task; else the Hub.")
     train: str | None = setting(None, "Your own training file: .csv, .tsv, .jsonl, .parquet.")
     dev: str | None = setting(None, "Your own dev file.")
+    test: str | None = setting(
+        None, "File of labelled test rows, beside a --task too: measured once, at the end."
+    )
     text: tuple[str, ...] = setting((), "Column with text; repeat for a pair.")
     label: str | None = setting(None, "Column to predict.")
     kind: str | None = setting(None, "Kind of task, such as regression; else the labels decide.")
@@ -70,6 +74,7 @@ class DataConfig:
         """
         from deepcuts.tasks import load_files, load_task
 
+        test = Path(self.test) if self.test else None
         if self.task is not None:
             if self.train or self.dev or self.text or self.label:
                 raise InputError(
@@ -77,14 +82,19 @@ class DataConfig:
                 )
             if self.kind is not None:
                 raise InputError("kind", self.kind, f"it is for own files; {self.task} has its own")
-            return load_task(self.task, Path(self.data) if self.data else None)
+            return load_task(self.task, Path(self.data) if self.data else None, test=test)
         if self.data is not None:
             raise InputError("data", self.data, "it is for a task known by its name (--task)")
         if not self.train:
             raise InputError("task", None, "name a task (--task), or your own files (--train, --dev, ...)")
         if not (self.dev and self.text and self.label):
             raise InputError("train", self.train, "own files need --dev, --text and --label as well")
-        return load_files(Path(self.train), Path(self.dev), self.text, self.label, self.kind)
+        for name, path in {"train": self.train, "dev": self.dev}.items():
+            if test is not None and test.resolve() == Path(path).resolve():
+                raise InputError(
+                    "test", self.test, f"it must hold other rows than --{name}, which it names too"
+                )
+        return load_files(Path(self.train), Path(self.dev), self.text, self.label, self.kind, test=test)
 
 
 @cache

@@ -19,6 +19,7 @@ _WORDS = {
     "train": "the training rows, or the tokens that they become",
     "held_out": "the rows held out of them",
     "dev": "the dev rows, or the tokens that they become",
+    "test": "the test rows, or the tokens that they become",
     "task": "the rows of the task",
 }
 
@@ -32,9 +33,15 @@ def inputs_of(job: Job) -> dict[str, Any]:
         "start": job.start_digest,
         "config": job.config_digest,
         **{name: lessons[name] for name in ("train", "held_out", "dev") if name in lessons},
+        **tests_of(job),
         # What of a configuration is at its default, and left out of the digest, is this version's to say.
         "transformers": transformers.__version__,
     }
+
+
+def tests_of(job: Job) -> dict[str, Any]:
+    """Digest of the tokens of the test rows, which no training and no score depends on; empty without any."""
+    return {} if job.task.test is None else {"test": job.task.test.digest}
 
 
 def check_inputs(folder: Path, job: Job, *, keep_scores: bool = False) -> None:

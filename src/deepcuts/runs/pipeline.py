@@ -19,6 +19,7 @@ from deepcuts.runs.run_folder import open_run
 from deepcuts.runs.sharing import do_shared, group, shared_parts
 from deepcuts.runs.steps import Run, do_steps
 from deepcuts.runs.steps.workpiece import Tracking
+from deepcuts.runs.tested import tested
 from deepcuts.tasks import TaskData
 from deepcuts.training.arguments import check_report_to
 
@@ -99,7 +100,7 @@ def carry_out(
     own = Store(folder / run_folder.WORK, job.processes)
     run = Run(job, shared, own, folder, tracking, keep_scores, keep_model)
     do_steps(run, job.steps)
-    result = result_of(job, run)
+    result = result_of(job, run, tested(job, run))
     run_folder.finish(folder, job.processes, result, history_of(run))
     own.remove()
     return result

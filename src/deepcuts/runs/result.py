@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 RESULT_VERSION = 2
 
 
-def result_of(job: Job, run: Run) -> dict[str, Any]:
-    """The content of ``result.json``."""
+def result_of(job: Job, run: Run, tested: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of ``result.json``; for what of it is of the test rows see `deepcuts.runs.tested`."""
     task = job.task.data.task
     return {
         **_describe(job, run),
         "baseline": baseline(task, job.task.data.train, job.task.data.dev),
         **run.measures,
+        **({"test": dict(tested)} if tested else {}),
         "best_epoch": {name: trained.best_epoch for name, trained in run.trained.items()},
         "plateau": {
             _LABELS.get(name, name): None if trained.plateau is None else trained.plateau.facts(trained.ways)
@@ -40,7 +41,7 @@ def result_of(job: Job, run: Run) -> dict[str, Any]:
 
 
 def _chosen(job: Job) -> dict[str, Any]:
-    """On which rows epochs were chosen; all measures are dev's."""
+    """On which rows epochs were chosen; all measures but those under ``test`` are dev's."""
     held_out = job.task.held_out
     return {"select_on": job.config.select_on, "held_out_rows": len(held_out.rows) if held_out else 0}
 
@@ -100,6 +101,7 @@ def _describe(job: Job, run: Run) -> dict[str, Any]:
             "digest": data.digest,
             "train_rows": len(data.train),
             "dev_rows": len(data.dev),
+            **({"test_rows": len(data.test)} if data.test else {}),
             **_chosen(job),
             "truncated_rows": job.task.truncated,
             "max_length": job.task.length,

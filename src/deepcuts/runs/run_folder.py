@@ -29,9 +29,10 @@ MODEL = "model"
 PREDICTIONS = "predictions.safetensors"
 RESULT = "result.json"
 SCORES = "scores.safetensors"
+TESTED = "predictions-test.safetensors"
 WORK = "work"
 _LOCK = ".lock"
-_FILES = (RESULT, CONFIG, ENVIRONMENT, HISTORY, MASKS, PREDICTIONS, SCORES)
+_FILES = (RESULT, CONFIG, ENVIRONMENT, HISTORY, MASKS, PREDICTIONS, TESTED, SCORES)
 _FOLDERS = (LOGS, MODEL, WORK)
 
 

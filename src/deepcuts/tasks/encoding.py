@@ -68,19 +68,20 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class EncodedTask:
-    """A task's two splits as tokens, tokenised once.
+    """A task's splits as tokens, tokenised once.
 
     Attributes:
         data: The task and its texts.
         train: Tokenised training rows, without those that are held out.
         dev: Tokenised dev rows.
         tokenizer: What they were tokenised by; it pads batches too.
-        truncated: Number of rows, of both splits, that were cut to the greatest length.
+        truncated: Number of rows, of all splits, that were cut to the greatest length.
         length: That length, in tokens.
         order: For each class of the task the output of the model that means it; None where they are in order.
         notes: What was guessed or found, a sentence each.
         held_out: Rows that epochs are chosen on; None where that is done on dev.
         whole: The task before any row was held out; None where that is itself.
+        test: Tokenised test rows; None where there are none.
     """
 
     data: TaskData
@@ -93,6 +94,7 @@ class EncodedTask:
     notes: tuple[str, ...] = ()
     held_out: HeldOut | None = None
     whole: EncodedTask | None = None
+    test: EncodedSplit | None = None
 
     @property
     def chosen_on(self) -> HeldOut:
@@ -131,13 +133,22 @@ def encode(data: TaskData, tokenizer: Any, model: Any, max_length: int | None = 
     match = kind.match(data.task, model.config)
     train, cut_train = kind.encode(data.task, data.train, tokenizer, length)
     dev, cut_dev = kind.encode(data.task, data.dev, tokenizer, length)
-    cut = cut_train + cut_dev
+    test, cut_test = kind.encode(data.task, data.test, tokenizer, length) if data.test else ([], 0)
+    cut = cut_train + cut_dev + cut_test
     notes = [match.said] if match.said else []
     if max_length is not None and length < max_length:
         notes.append(f"the model takes {length} tokens at most, so rows are cut there, not at {max_length}")
-    notes.extend(_unknown_words([*train, *dev], tokenizer))
+    notes.extend(_unknown_words([*train, *dev, *test], tokenizer))
     return EncodedTask(
-        data, EncodedSplit(train), EncodedSplit(dev), tokenizer, cut, length, match.order, tuple(notes)
+        data,
+        EncodedSplit(train),
+        EncodedSplit(dev),
+        tokenizer,
+        cut,
+        length,
+        match.order,
+        tuple(notes),
+        test=EncodedSplit(test) if data.test else None,
     )
 
 

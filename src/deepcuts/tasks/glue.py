@@ -174,4 +174,4 @@ def _load(name: str, folder: Path | None, seed: int) -> TaskData:
 
 
 for _name, _task in GLUE.items():
-    register_task(_task, partial(_load, _name))
+    register_task(_task, partial(_load, _name), _target)

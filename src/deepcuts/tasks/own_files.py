@@ -9,6 +9,7 @@ from typing import Any
 
 from deepcuts.common.errors import DataError, InputError
 from deepcuts.tasks.columns import Columns, read_columns
+from deepcuts.tasks.final_rows import with_test
 from deepcuts.tasks.kinds.kind import all_kinds, kind_named, kind_of
 from deepcuts.tasks.task import Schedule, Split, Task, TaskData, check
 from deepcuts.tasks.values import class_names, number_of
@@ -24,8 +25,9 @@ def load_files(
     label: str,
     kind: str | None = None,
     name: str | None = None,
+    test: Path | None = None,
 ) -> TaskData:
-    """Make a task of two files, each CSV, TSV, JSON lines or Parquet (see `read_columns`).
+    """Make a task of two or three files, each CSV, TSV, JSON lines or Parquet (see `read_columns`).
 
     Classes are the distinct labels of `train`: numbers in numeric order, else names in alphabetical
     order. A class is called what the file says, without surrounding space ("01" and "1" differ); a whole
@@ -40,6 +42,7 @@ def load_files(
         kind: Name of the kind of task. None infers it from `train`: regression if every label is a number
             and one is not whole or there are more than 20 different ones; else classification.
         name: The task's name; None takes the name of `train` without its suffix.
+        test: File with rows to measure once, when all is done; None for no such rows.
 
     Returns:
         The task, measured by the primary measure of its kind (accuracy for classes, Pearson correlation for
@@ -47,8 +50,8 @@ def load_files(
 
     Raises:
         InputError: `text`, `label` or `kind` is not allowed.
-        DataError: A file can't be read (see `read_columns`); `train` has fewer than two classes; or
-            a row holds what is not allowed (see `check`), such as a class of `dev` missing in `train`.
+        DataError: A file can't be read (see `read_columns`); `train` has fewer than two classes; or a row
+            holds what is not allowed (see `check`), such as a class of `dev` or `test` missing in `train`.
     """
     texts = (text,) if isinstance(text, str) else tuple(text)
     if len(texts) not in (1, 2) or len(set(texts)) != len(texts):
@@ -75,7 +78,8 @@ def load_files(
     train_split, dev_split = _split(task, train_columns), _split(task, dev_columns)
     check(task, train_split, dev_split, (train_origin, dev_origin))
     guessed = "" if kind else asked.why(train_columns[label])
-    return TaskData(task, train_split, dev_split, source=f"{train}, {dev}", guessed=guessed)
+    found = TaskData(task, train_split, dev_split, source=f"{train}, {dev}", guessed=guessed)
+    return found if test is None else with_test(found, Path(test))
 
 
 def infer_kind(values: Sequence[Any]) -> str:

@@ -68,7 +68,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Split:
-    """The rows of one part of a data set, train or dev.
+    """The rows of one part of a data set: train, dev or test.
 
     Attributes:
         texts: Per row a tuple of one or two strings.
@@ -102,6 +102,7 @@ class TaskData:
         dev: Rows to measure on.
         source: Where the rows come from: a data set's name, a folder, files, or "generated".
         guessed: Why its kind was taken for what it is, where nobody named one; else empty.
+        test: Rows that are measured once, when all is done, and that nothing is chosen by; None for none.
     """
 
     task: Task
@@ -109,6 +110,7 @@ class TaskData:
     dev: Split
     source: str
     guessed: str = ""
+    test: Split | None = None
 
     @property
     def described(self) -> list[tuple[str, str]]:
@@ -122,11 +124,12 @@ class TaskData:
             ("label", repr(self.task.label_column)),
             ("  training", kind.summary(self.task, self.train.targets)),
             ("  dev", kind.summary(self.task, self.dev.targets)),
+            *([("  test", kind.summary(self.task, self.test.targets))] if self.test else []),
         ]
 
     @cached_property
     def digest(self) -> str:
-        """Sha256, in hex, of the kind, the class names and every row of both splits, in order.
+        """Sha256, in hex, of the kind, the class names and every row of train and dev, in order.
 
         The same content has the same digest wherever it was read from and on every platform.
         """
@@ -170,7 +173,7 @@ class Origin:
         return f"{self.name}, {self.unit} {self.first + index}"
 
 
-TRAIN, DEV = Origin("train"), Origin("dev")
+TRAIN, DEV, TEST = Origin("train"), Origin("dev"), Origin("test")
 
 
 def check(task: Task, train: Split, dev: Split, origins: tuple[Origin, Origin] = (TRAIN, DEV)) -> None:
@@ -188,20 +191,33 @@ def check(task: Task, train: Split, dev: Split, origins: tuple[Origin, Origin] =
         DataError: A split is empty; a text is missing, not a string or not valid Unicode; a label is
             missing or not allowed; or the dev rows allow no measure, all having the same label, for instance.
     """
-    kind = registry.find(task.kind)
-    for split, origin in zip((train, dev), origins, strict=True):
-        if not len(split):
-            raise DataError(f"{origin.name}: holds no rows")
-        for index, (texts, target) in enumerate(zip(split.texts, split.targets, strict=True)):
-            fault = _text_fault(kind, task, texts) or _target_fault(kind, task, target)
-            if fault:
-                raise DataError(f"{origin.at(index)}: {fault}")
-        for column, texts in zip(task.text_columns, zip(*split.texts, strict=True), strict=True):
-            if len(split) > 1 and not any(text.strip() for text in texts):
-                raise DataError(f"{origin.name}: every {column} is empty")
-    fault = kind.dev_fault(task, dev.targets)
+    _check_rows(task, train, origins[0])
+    check_measurable(task, dev, origins[1])
+
+
+def check_measurable(task: Task, split: Split, origin: Origin) -> None:
+    """Refuse rows that a task can't be measured on; see `check`.
+
+    Raises:
+        DataError: As there.
+    """
+    _check_rows(task, split, origin)
+    fault = registry.find(task.kind).dev_fault(task, split.targets)
     if fault:
-        raise DataError(f"{origins[1].name}: {fault}")
+        raise DataError(f"{origin.name}: {fault}")
+
+
+def _check_rows(task: Task, split: Split, origin: Origin) -> None:
+    kind = registry.find(task.kind)
+    if not len(split):
+        raise DataError(f"{origin.name}: holds no rows")
+    for index, (texts, target) in enumerate(zip(split.texts, split.targets, strict=True)):
+        fault = _text_fault(kind, task, texts) or _target_fault(kind, task, target)
+        if fault:
+            raise DataError(f"{origin.at(index)}: {fault}")
+    for column, texts in zip(task.text_columns, zip(*split.texts, strict=True), strict=True):
+        if len(split) > 1 and not any(text.strip() for text in texts):
+            raise DataError(f"{origin.name}: every {column} is empty")
 
 
 def _text_fault(kind: Any, task: Task, texts: tuple[Any, ...]) -> str | None:

@@ -45,10 +45,14 @@ def test_a_kind_of_task_from_outside_is_pruned_evaluated_predicted_and_reported(
 ) -> None:
     options = {"model": "start", "task": "point-to-not", "strategy": "LayerMagGrad", "density": 0.5}
     arguments = [f"--{name}={value}" for name, value in options.items()]
-    assert "hits" in deepcuts("prune", *arguments, "-o", "run")
+    rows = [{"text": " ".join(["dog"] * place + ["not", "cat"]), "target": [place]} for place in range(4)]
+    (tmp_path / "test.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert "4 test rows" in deepcuts("prune", *arguments, "--test", "test.jsonl", "-o", "run")
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     assert result["task"]["kind"] == "pointing"
     assert result["baseline"]["hits"] < 0.5
+    assert result["test"]["retrained"]["hits"] > 0.7
+    assert result["test"]["baseline"]["hits"] == 0.25
     assert (
         result["retrained"]["hits"] > 0.9
     )  # by the loss of the kind: there is no other that it could learn by
@@ -57,6 +61,7 @@ def test_a_kind_of_task_from_outside_is_pruned_evaluated_predicted_and_reported(
     measured = json.loads(deepcuts("evaluate", "run", "--json"))
     assert measured["model"] == pytest.approx(result["retrained"])
     assert measured["baseline"] == pytest.approx(result["baseline"])
+    assert measured["test"]["model"] == pytest.approx(result["test"]["retrained"])
 
     texts = ["dog not cat cow", "hen cow dog cat hen not", "not dog"]
     said: list[dict[str, Any]] = [

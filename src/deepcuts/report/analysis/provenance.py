@@ -42,6 +42,7 @@ def data_rows(cells: Sequence[Cell]) -> list[Row]:
             "source": Path(source).name if Path(source).is_absolute() else source,
             "train rows": task["train_rows"],
             "dev rows": task["dev_rows"],
+            **({"test rows": task["test_rows"]} if "test_rows" in task else {}),
             "digest": task["digest"],
         }
     return [rows[key] for key in sorted(rows)]

@@ -142,6 +142,11 @@ def is_collapsed(cell: Cell) -> bool:
     return why is not None
 
 
+def is_constant_on_test(cell: Cell) -> bool:
+    """Whether a retrained model was found no better than a constant on the test rows."""
+    return bool((cell.found["test"].get("constant") or {}).get("retrained"))
+
+
 def collapse_rows(study: Study) -> list[Row]:
     """How many runs collapsed: ``strategy`` and ``collapsed`` (density → (collapsed, all))."""
     return [

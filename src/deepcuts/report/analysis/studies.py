@@ -153,8 +153,12 @@ def _group(things: Iterable[_T], key: Callable[[_T], Hashable]) -> dict[Any, lis
 
 
 def _data(cell: Cell) -> str:
-    """What tells data apart where two tasks share a name: the configuration, which missing cells have too."""
-    return json.dumps(cell.record.config["data"], sort_keys=True)
+    """What tells data apart where two tasks share a name: the configuration, which missing cells have too.
+
+    What is not given is left out, as cells are without it that are older than an option.
+    """
+    given = {name: value for name, value in cell.record.config["data"].items() if value is not None}
+    return json.dumps(given, sort_keys=True)
 
 
 def _usual_options(cells: Sequence[Cell]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from deepcuts.runs.grid.file import Grid
 from deepcuts.runs.grid.jobs import Jobs, loaded_key
 from deepcuts.runs.grid.labels import label_cells
 from deepcuts.runs.grid.records import CELL, CellRecord, former_settings, read_cell
+from deepcuts.runs.inputs import tests_of
 from deepcuts.runs.job import Job
 from deepcuts.runs.sharing import Part, group, shared_parts, work_of
 from deepcuts.runs.steps import Work, key_at_end
@@ -116,8 +117,9 @@ def make_worklist(grid: Grid, store: Path, jobs: Jobs, *, failed: bool = False) 
 
 def cell_identity(job: Job) -> Identity:
     """Everything that a cell's result depends on."""
-    former = job.recipe.former(job) if job.recipe.former is not None else None
-    content = {"recipe": job.recipe.name, "end": key_at_end(job, job.steps)}
+    tests = tests_of(job)
+    former = job.recipe.former(job) if job.recipe.former is not None and not tests else None
+    content = {"recipe": job.recipe.name, "end": key_at_end(job, job.steps), **tests}
     return Identity(CELL, content, former)
 
 
