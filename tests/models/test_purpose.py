@@ -105,7 +105,7 @@ def test_what_a_model_was_for_is_forgotten_when_it_starts_another_task(tmp_path:
 def test_a_model_whose_kind_nobody_knows_names_it(tmp_path: Path) -> None:
     tiny_model_folder(tmp_path, **{KIND_KEY: "ranking"})
     with pytest.raises(
-        InputError, match="kind: got 'ranking', but the kinds of task are classification, reg"
+        InputError, match="kind: got 'ranking', but the kinds of task are classification, labels, reg"
     ):
         load_finetuned(str(tmp_path))
 

@@ -26,7 +26,7 @@ class DataConfig:
         dev: The user's own dev file.
         test: File with test rows, of a task known by name too: measured once, at the end.
         text: One or two columns with text.
-        label: The column to predict.
+        label: The column to predict; or a column for each of several labels a row, with commas between them.
         kind: Name of the kind of task; None is decided by the labels.
 
     Raises:
@@ -44,7 +44,7 @@ class DataConfig:
         None, "File of labelled test rows, beside a --task too: measured once, at the end."
     )
     text: tuple[str, ...] = setting((), "Column with text; repeat for a pair.")
-    label: str | None = setting(None, "Column to predict.")
+    label: str | None = setting(None, "Column to predict, or one a label, with commas between them.")
     kind: str | None = setting(None, "Kind of task, such as regression; else the labels decide.")
 
     def __post_init__(self) -> None:

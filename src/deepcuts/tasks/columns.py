@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +33,12 @@ def read_columns(path: Path, wanted: Sequence[str]) -> tuple[Columns, Origin]:
 
     Args:
         path: The file.
-        wanted: Names of the columns.
+        wanted: Names of the columns. A name that no column has, but parts of which with commas between them
+            all are columns, stands for these together.
 
     Returns:
-        Column name → one value per row: strings from CSV and TSV, what the file holds from the others;
-        and how errors name the rows.
+        Column name → one value per row: strings from CSV and TSV, what the file holds from the others, for
+        several columns together a mapping of each one's name to its value; and how errors name the rows.
 
     Raises:
         DataError: The file is missing, unreadable, of another format or encoding, without rows or
@@ -60,7 +61,10 @@ def read_columns(path: Path, wanted: Sequence[str]) -> tuple[Columns, Origin]:
     except (OSError, ValueError, NotImplementedError) as error:
         raise DataError(f"{path}: can't be read ({brief(error)})") from None
 
-    for name in wanted:
+    asked = {name: [name] if name in names else name.split(",") for name in wanted}
+    for name in dict.fromkeys(name for parts in asked.values() for name in parts):
+        if any(parts.count(name) > 1 for parts in asked.values()):
+            raise DataError(f"{path}: column {name!r} is asked for twice")
         if names.count(name) != 1:
             problem = "has no column" if name not in names else "has more than one column"
             raise DataError(f"{path}: {problem} {name!r}; its columns are {', '.join(map(repr, names))}")
@@ -69,7 +73,14 @@ def read_columns(path: Path, wanted: Sequence[str]) -> tuple[Columns, Origin]:
             raise DataError(f"{origin.at(index)}: has {len(row)} fields, but the header has {len(names)}")
     if not rows:
         raise DataError(f"{path}: holds no rows")
-    return {name: [row[names.index(name)] for row in rows] for name in wanted}, origin
+    return {name: _values(rows, {part: names.index(part) for part in asked[name]}) for name in wanted}, origin
+
+
+def _values(rows: Sequence[Sequence[Any]], places: Mapping[str, int]) -> list[Any]:
+    if len(places) == 1:
+        (place,) = places.values()
+        return [row[place] for row in rows]
+    return [{name: row[place] for name, place in places.items()} for row in rows]
 
 
 def _text(path: Path) -> str:

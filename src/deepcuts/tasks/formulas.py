@@ -51,12 +51,44 @@ def matthews(confusion: Array) -> Array:
 
 def f1(confusion: Array) -> Array:
     """F1 of the second of two classes, else the unweighted mean over the classes that occur."""
-    right = np.diagonal(confusion, axis1=1, axis2=2)
     named = confusion.sum(axis=2) + confusion.sum(axis=1)
-    each: Array = np.divide(2 * right, named, out=np.zeros_like(named), where=named > 0)
-    if confusion.shape[1] == 2:
-        return each[:, 1]
-    return np.asarray(each.sum(axis=1) / (named > 0).sum(axis=1))
+    each = f1_of_counts(np.diagonal(confusion, axis1=1, axis2=2), named)
+    return each[:, 1] if confusion.shape[1] == 2 else mean_over_occurring(each, named)
+
+
+def f1_of_counts(right: Array, named: Array) -> Array:
+    """F1 of so many right ones; 0 where nothing is named.
+
+    Args:
+        right: How many of what is predicted is a target, of any shape.
+        named: How many are predicted and how many are targets, added up, shaped alike.
+    """
+    found: Array = np.divide(2 * right, named, out=np.zeros_like(named), where=named > 0)
+    return found
+
+
+def mean_over_occurring(each: Array, named: Array) -> Array:
+    """The unweighted mean over the classes that occur, ``(replicates, classes)`` → ``(replicates,)``."""
+    return np.asarray(each.sum(axis=1) / np.maximum((named > 0).sum(axis=1), 1))
+
+
+def ranking_precision(scores: Array, has: Array) -> Array:
+    """Label ranking average precision of each row, ``(rows,)``, by Tsoumakas et al. (2010).
+
+    Of each label that a row has: which share of the labels scored as high or higher are the row's too; the
+    mean over its labels. A row that has none or all of them is ranked right however it is.
+
+    Args:
+        scores: ``(rows, labels)``.
+        has: Whether the row has the label, bool, ``(rows, labels)``.
+    """
+    from scipy.stats import rankdata
+
+    among_all = rankdata(-scores, method="max", axis=1)
+    among_own = rankdata(np.where(has, -scores, np.inf), method="max", axis=1)
+    size = has.sum(axis=1)
+    shares = np.where(has, among_own / among_all, 0).sum(axis=1) / np.maximum(size, 1)
+    return np.where((size == 0) | (size == has.shape[1]), 1.0, shares)
 
 
 def mean(values: Array, counts: Array) -> Array:

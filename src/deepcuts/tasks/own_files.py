@@ -38,15 +38,17 @@ def load_files(
         train: File with the training rows.
         dev: File with the rows to measure on; it may have another format.
         text: Names of the one or two columns holding the text.
-        label: Name of the column holding the class or number.
-        kind: Name of the kind of task. None infers it from `train`: regression if every label is a number
-            and one is not whole or there are more than 20 different ones; else classification.
+        label: Name of the column holding the class, number or labels; or names of several with commas between
+            them, a column a label.
+        kind: Name of the kind of task. None infers it from `train`: labels if they are lists or a column
+            each; regression if every label is a number and one is not whole or there are more than 20
+            different ones; else classification.
         name: The task's name; None takes the name of `train` without its suffix.
         test: File with rows to measure once, when all is done; None for no such rows.
 
     Returns:
         The task, measured by the primary measure of its kind (accuracy for classes, Pearson correlation for
-        numbers, with a linear head and no range), and its data.
+        numbers, with a linear head and no range, and so on), and its data.
 
     Raises:
         InputError: `text`, `label` or `kind` is not allowed.
@@ -56,7 +58,7 @@ def load_files(
     texts = (text,) if isinstance(text, str) else tuple(text)
     if len(texts) not in (1, 2) or len(set(texts)) != len(texts):
         raise InputError("text", texts, "it must name one column, or two different ones")
-    if label in texts:
+    if {label, *label.split(",")} & set(texts):
         raise InputError("label", label, "it must be another column than the text")
     if kind is not None:
         kind_named(kind)

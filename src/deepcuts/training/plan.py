@@ -83,7 +83,9 @@ class TrainingPlan:
             )
         if self.class_weights != "none" and (kind.has_own_loss or kind.class_weights(task, [0]) is None):
             raise InputError(
-                "class_weights", self.class_weights, f"a {kind.name} has no classes that could be weighed"
+                "class_weights",
+                self.class_weights,
+                f"a task of the kind {kind.name} has no classes that could be weighed",
             )
 
     def steps(self, rows: int, processes: int = 1) -> int:

@@ -28,6 +28,25 @@ def of_classes(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     return temperature**2 * (taught.exp() * (taught - said)).sum(-1).mean()
 
 
+def of_labels(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """``T² · KL(teacher ‖ student)`` of each label on its own, the mean over all of them.
+
+    Args:
+        student: Logits, ``(rows, …, labels)``, of which each says whether its label is there.
+        teacher: Likewise.
+        temperature: As for `of_classes`.
+
+    Returns:
+        0-dimensional.
+    """
+    import torch
+
+    def two_classes(logits: Tensor) -> Tensor:  # (rows, …, labels, 2)
+        return torch.stack([logits, torch.zeros_like(logits)], -1)
+
+    return of_classes(two_classes(student), two_classes(teacher), temperature)
+
+
 def of_numbers(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     """The mean squared difference, 0-dimensional; a temperature has no meaning for numbers."""
     return (student - teacher).square().mean()
