@@ -226,12 +226,23 @@ def test_a_name_that_stands_twice_in_a_config_is_refused(tmp_path: Path) -> None
         load_finetuned(str(folder))
 
 
-@pytest.mark.parametrize("kind", ["multi_label_classification", "regression"])
-def test_a_head_of_another_purpose_is_refused(home: Path, tmp_path: Path, kind: str) -> None:
-    folder = tiny_model_folder(tmp_path / "model", problem_type=kind)
+def test_a_head_for_several_labels_is_not_taken_for_one_for_classes(home: Path, tmp_path: Path) -> None:
+    folder = tiny_model_folder(tmp_path / "model", problem_type="multi_label_classification")
+    task = data(home).load().task
+    model, _ = load_finetuned(str(folder))
+    with pytest.raises(
+        ModelError, match="was trained for a task of the kind labels, but train is one of the"
+    ):
+        check_fits(model, task)
+    with pytest.raises(ModelError, match="trained for a task of the kind labels.*--head new"):
+        load_for_task(str(folder), task, 0)
+
+
+def test_a_head_of_another_purpose_is_refused(home: Path, tmp_path: Path) -> None:
+    folder = tiny_model_folder(tmp_path / "model", problem_type="regression")
     source = data(home).load()
     model, _ = load_finetuned(str(folder))
-    with pytest.raises(ModelError, match=f"2 outputs of the type '{kind}', which no kind"):
+    with pytest.raises(ModelError, match="2 outputs of the type 'regression', which no kind"):
         check_fits(model, source.task)
     with pytest.raises(ModelError, match="--head new"):
         load_for_task(str(folder), source.task, 0)
