@@ -230,11 +230,9 @@ def test_a_head_for_several_labels_is_not_taken_for_one_for_classes(home: Path, 
     folder = tiny_model_folder(tmp_path / "model", problem_type="multi_label_classification")
     task = data(home).load().task
     model, _ = load_finetuned(str(folder))
-    with pytest.raises(
-        ModelError, match="was trained for a task of the kind labels, but train is one of the"
-    ):
+    with pytest.raises(ModelError, match="was trained for a task of the kind labels, but"):
         check_fits(model, task)
-    with pytest.raises(ModelError, match="trained for a task of the kind labels.*--head new"):
+    with pytest.raises(ModelError, match=r"trained for a task of the kind labels.*--head new"):
         load_for_task(str(folder), task, 0)
 
 
