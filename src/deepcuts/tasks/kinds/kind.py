@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Hashable, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, cast
 
 from deepcuts.common.errors import InputError
@@ -11,9 +11,9 @@ from deepcuts.tasks.kinds import divergence, registry
 from deepcuts.tasks.kinds.measure import Measure
 from deepcuts.tasks.kinds.padding import PADDING as PADDING
 from deepcuts.tasks.kinds.padding import join_padded
+from deepcuts.tasks.kinds.rows import Rows
 from deepcuts.tasks.labels import Match
 from deepcuts.tasks.task import Split, Task
-from deepcuts.tasks.values import text_fault
 
 if TYPE_CHECKING:  # what kinds there are is asked by commands that only print their help
     import numpy as np
@@ -21,109 +21,32 @@ if TYPE_CHECKING:  # what kinds there are is asked by commands that only print t
 Array: TypeAlias = "np.ndarray[Any, Any]"
 
 
-class TaskKind(ABC):
+class TaskKind(Rows):
     """A kind of task: a subclass in a file of its own, with the decorator `register_kind`.
+
+    How its rows are read and checked is in `deepcuts.tasks.kinds.rows.Rows`, the other half of it.
 
     What has a body here fits a model of Transformers that gives a row of numbers for each text or pair; a
     kind that differs says so. Targets may be anything that JSON holds. Predictions are one array whose first
     dimension is rows; where rows differ in length, they are padded with `PADDING`, as the Trainer does.
 
     Attributes:
-        name: As configurations and results spell it.
         title: For people, a few words.
         measures: Name → measure.
         primary: The measure that a task from files is judged by; higher is better.
         constant_title: What its constant baseline predicts, such as ``"majority class"``.
         constant_signs: Why else than by its primary measure a model is as good as constant, after "or if".
-        reads_numbers: Whether a label in a file is a number, which may be written in several ways.
         auto_model: The class of Transformers that loads its models.
         divergence: How far predictions are from a teacher's, see `deepcuts.tasks.kinds.divergence`.
     """
 
-    name: ClassVar[str]
     title: ClassVar[str]
     measures: ClassVar[Mapping[str, Measure]]
     primary: ClassVar[str]
     constant_title: ClassVar[str]
     constant_signs: ClassVar[str] = ""
-    reads_numbers: ClassVar[bool] = False
     auto_model: ClassVar[str] = "AutoModelForSequenceClassification"
     divergence = staticmethod(divergence.of_classes)
-
-    # The task and its rows
-
-    def check_task(self, task: Task) -> None:
-        """Refuse a task whose parts don't fit together; here, one with classes.
-
-        Raises:
-            InputError: `labels` or another part is not allowed.
-        """
-        if task.labels:
-            raise InputError("labels", task.labels, f"a {self.name} has no classes")
-
-    def text_fault(self, text: Any) -> str | None:
-        """What is wrong with a text, as the end of a sentence after its column's name; None if nothing is."""
-        return text_fault(text)
-
-    @abstractmethod
-    def target_fault(self, task: Task, target: Any) -> str | None:
-        """What is wrong with a target that is there: ``"is 7, but allowed are …"``."""
-
-    def dev_fault(self, task: Task, targets: Sequence[Any]) -> str | None:
-        """Why nothing can be measured on dev rows with these targets; None if it can.
-
-        Where all are equal a constant prediction is perfect and every correlation is undefined.
-        """
-        if len({self.target_text(target) for target in targets}) > 1:
-            return None
-        return (
-            f"every row has the {task.label_column} {self.shown(task, targets[0])!r}: nothing can be measured"
-        )
-
-    def shown(self, task: Task, target: Any) -> Any:
-        """A target as errors call it."""
-        return target
-
-    def target_text(self, target: Any) -> str:
-        """A target as the text that goes into a digest of the data; never to be changed."""
-        return repr(target)
-
-    def stratum(self, target: Any) -> Hashable:
-        """What rows that are held out have in the shares of all rows; None where chance will do."""
-        return None
-
-    # The user's own files
-
-    def likeness(self, values: Sequence[Any]) -> int:
-        """How much labels in a file look like this kind's: the one with the most is taken if none is named.
-
-        Args:
-            values: As a file holds them; missing ones are None or empty.
-
-        Returns:
-            0 for a kind that is only taken by its name.
-        """
-        return 0
-
-    def labels_of(self, values: Sequence[Any], where: str, column: str) -> tuple[str, ...]:
-        """The class names among a file's labels, in the order of their ids; none by default.
-
-        Raises:
-            DataError: They are not enough.
-        """
-        return ()
-
-    def target_of(self, task: Task, value: Any) -> Any:
-        """The target that a file's value stands for; what stands for none is given back as it is."""
-        return value
-
-    def why(self, values: Sequence[Any]) -> str:
-        """Why labels are taken for this kind's where none is named, as the end of a sentence."""
-        return "they look like its targets"
-
-    def summary(self, task: Task, targets: Sequence[Any]) -> str:
-        """What a split's targets are."""
-        return f"{len({self.target_text(target) for target in targets}):,} different"
 
     # Tokens and batches
 
