@@ -13,6 +13,7 @@ import pytest
 import torch
 from commands import deepcuts
 from pruned_models import pruned_run
+from runs import tiny_model_folder
 
 from deepcuts.deploy.export.exporting import export
 from deepcuts.models.loading import load_finetuned
@@ -168,3 +169,24 @@ def test_a_list_of_objects_and_what_is_none(run: Path, tmp_path: Path) -> None:
         done = predict(run, "--file", tmp_path / "list.json")
         assert (done.returncode, done.stdout) == (2, "")
         assert message in done.stderr
+
+
+def test_tables_are_no_texts_a_line(tmp_path: Path) -> None:
+    """A header would be a text, and so would the numbers of a Parquet file."""
+    model = tiny_model_folder(tmp_path / "model")
+    for name, content in {
+        "a.csv": "text,label\nthe dog,no\n",
+        "a.tsv": "the dog\tno\n",
+        "a.parquet": "x",
+    }.items():
+        (tmp_path / name).write_text(content)
+        done = deepcuts("predict", model, "--file", tmp_path / name)
+        assert done.returncode == 2
+        assert "a table is none of what is read" in done.stderr
+    assert deepcuts("predict", model, "--file", tmp_path / "a.tsv", "--pair").returncode == 0
+
+
+def test_a_list_of_json_may_begin_after_empty_lines(tmp_path: Path) -> None:
+    model = tiny_model_folder(tmp_path / "model")
+    (tmp_path / "a.json").write_text(" \n\n" + " " * 2000 + '[{"text": "the dog"}]')
+    assert deepcuts("predict", model, "--file", tmp_path / "a.json").stdout.count("\n") == 1

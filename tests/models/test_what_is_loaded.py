@@ -292,7 +292,7 @@ def test_data_of_which_the_tokenizer_knows_no_word_are_refused_before_training(t
         "--dry-run",
     )
     assert done.returncode == 2
-    assert "100% of the tokens of these rows are [UNK]" in done.stderr
+    assert "100% of the tokens of the training rows are [UNK]" in done.stderr
 
 
 # Lengths

@@ -216,3 +216,9 @@ def test_a_list_of_objects_is_read_as_its_lines_are(tmp_path, before):
     assert found == read_columns(tmp_path / "lines.json", ["text", "label"])[0]
     assert found == {"text": ["a\nb", "c", "d"], "label": [1, "no", None]}
     assert origin.at(1).endswith("list.json, row 2")
+
+
+def test_a_list_of_json_may_begin_after_much_space(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(" " * 2000 + '\n[{"a": 1}]')
+    assert read_columns(path, ["a"])[0] == {"a": [1]}

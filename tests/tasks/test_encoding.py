@@ -9,9 +9,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from models import tiny
-from runs import data_config, job
+from runs import data_config, job, tiny_model_folder, write_csv
 
-from deepcuts.common.errors import InputError
+from deepcuts.common.errors import DataError, InputError
+from deepcuts.models import load_finetuned
 from deepcuts.tasks import Split, TaskData
 from deepcuts.tasks.encoding import EncodedSplit, EncodedTask, ScoringBatches, encode, hold_out
 from deepcuts.tasks.task import Schedule, Task
@@ -153,3 +154,18 @@ def test_too_few_rows_to_choose_on_are_refused(tmp_path: Path, count: int) -> No
     task = job(tmp_path, data_config(tmp_path, train=count)).task
     with pytest.raises(InputError, match=rf"select_on: .*of {count} training rows .*--select-on dev"):
         hold_out(task, 0)
+
+
+@pytest.mark.parametrize("split", ["train", "dev"])
+@pytest.mark.parametrize("text", ["\u200b", "völlig andere wörter"])
+def test_a_split_of_which_nothing_is_known_is_refused(tmp_path: Path, split: str, text: str) -> None:
+    """Spaces of no width are no spaces to Python; and of dev alone it matters as much."""
+    model, tokenizer = load_finetuned(str(tiny_model_folder(tmp_path / "model")))
+    source = data_config(tmp_path)
+    path = write_csv(tmp_path / "empty.csv", [{"text": text, "target": name} for name in ("no", "yes")])
+    data = replace(source, **{split: str(path)}).load()
+    model.config.id2label = {0: "no", 1: "yes"}
+    with pytest.raises(
+        DataError, match=f"no {'training' if split == 'train' else split} row|of the tokens of the"
+    ):
+        encode(data, tokenizer, model)

@@ -32,6 +32,7 @@ def evaluate(
     task_data = source.load()
     quiet_libraries()
     from deepcuts.deploy.export.source import load_pruned
+    from deepcuts.models.checks import computing
     from deepcuts.models.purpose import check_fits
     from deepcuts.tasks import baseline
     from deepcuts.tasks.encoding import encode
@@ -41,14 +42,15 @@ def evaluate(
     check_fits(loaded, task_data.task)
     encoded = encode(task_data, tokenizer, loaded, length)
     splits = {"dev": (task_data.dev, encoded.dev), "test": (task_data.test, encoded.test)}
-    found = {
-        name: {
-            "baseline": baseline(task_data.task, task_data.train, texts),
-            "model": measure(loaded, encoded, rows),
+    with computing():
+        found = {
+            name: {
+                "baseline": baseline(task_data.task, task_data.train, texts),
+                "model": measure(loaded, encoded, rows),
+            }
+            for name, (texts, rows) in splits.items()
+            if texts is not None
         }
-        for name, (texts, rows) in splits.items()
-        if texts is not None
-    }
     if as_json:
         on_dev = {"task": task_data.task.name, "digest": task_data.digest, **found.pop("dev")}
         typer.echo(json.dumps({**on_dev, **found}, indent=2))

@@ -14,6 +14,7 @@ from deepcuts.common.errors import InputError, brief
 from deepcuts.common.json_text import parse
 from deepcuts.common.shown import json_line
 from deepcuts.common.text_lines import lines_of, open_text
+from deepcuts.tasks.lengths import LEAST
 
 
 def predict(
@@ -50,9 +51,9 @@ def predict(
         raise InputError("runtime", runtime, "it must be auto, sparse or dense")
     if text and file is not None:
         raise InputError("file", str(file), "texts are given as arguments already")
-    for name, value in {"batch_size": batch_size, "max_length": max_length}.items():
-        if value is not None and value < 1:
-            raise InputError(name, value, "it must be 1 or more")
+    for name, value, least in (("batch_size", batch_size, 1), ("max_length", max_length, LEAST)):
+        if value is not None and value < least:
+            raise InputError(name, value, f"it must be {least} or more")
     from deepcuts.cli.common import texts_of_run
 
     texts = _texts(text, file, pair, texts_of_run(Path(model)))
@@ -62,17 +63,19 @@ def predict(
     from deepcuts.deploy.export.source import load_pruned
     from deepcuts.deploy.prediction import for_inference, predict_texts
     from deepcuts.deploy.runtime import choices_of
-    from deepcuts.tasks.lengths import length_for
+    from deepcuts.tasks.lengths import length_for, length_note
 
     loaded, tokenizer = load_pruned(model, trust_remote_code=trust_remote_code)
     ready = for_inference(loaded, runtime)  # type: ignore[arg-type]
     typer.echo(f"runtime: {choices_of(ready) or 'all layers run dense'}", err=True)
+    length = length_for(max_length, tokenizer, loaded)
+    for note in length_note(max_length, length):
+        typer.echo(f"length: {note}", err=True)
     cut = 0
     for found in predict_texts(ready, tokenizer, texts, batch_size=batch_size, max_length=max_length):
         typer.echo(_line(found.as_json()))
         cut += found.is_cut
     if cut:
-        length = length_for(max_length, tokenizer, loaded)
         typer.echo(f"length: {cut:,} texts were cut to {length} tokens", err=True)
 
 
@@ -96,6 +99,7 @@ def _texts(given: list[str] | None, file: Path | None, pair: bool, trained_on: i
         trained_on: How many texts a row of the run has; None where that is not known.
     """
     if file is not None:
+        _check_suffix(file, pair)
         try:
             with open_text(file) as opened:
                 lines = list(lines_of(opened, str(file)))
@@ -115,6 +119,16 @@ def _texts(given: list[str] | None, file: Path | None, pair: bool, trained_on: i
     if file is None:
         return _lines(lines_of(sys.stdin, "standard input"), "standard input", pair)
     return iter(list(_lines(lines, str(file), pair)))
+
+
+def _check_suffix(file: Path, pair: bool) -> None:
+    """Refuse tables: their header, and their other columns, would be texts."""
+    suffix = file.suffix.lower()
+    if suffix in (".csv", ".parquet") or (suffix == ".tsv" and not pair):
+        pairs = "; with --pair, lines with a tab are pairs" if suffix == ".tsv" else ""
+        raise InputError(
+            "file", str(file), f"a table is none of what is read: a text a line, .jsonl or .json{pairs}"
+        )
 
 
 def _lines(lines: Iterable[str], where: str, pair: bool) -> Iterator[Any]:
@@ -150,9 +164,10 @@ def _rows(
 
 def _parsed(lines: list[str], file: Path) -> Iterator[tuple[str, Any]]:
     """Where each row stands, and what it is: one a line, or all in one list."""
-    if file.suffix.lower() == ".json" and lines and lines[0].lstrip().startswith("["):
+    whole = "\n".join(lines)
+    if file.suffix.lower() == ".json" and whole.lstrip().startswith("["):
         try:
-            rows = parse("\n".join(lines))
+            rows = parse(whole)
         except (ValueError, RecursionError) as error:
             raise InputError(
                 "file", str(file), f"it must be a list of JSON objects ({brief(error)})"

@@ -11,9 +11,11 @@ import torch
 
 from deepcuts.common.errors import InputError, ModelError
 from deepcuts.deploy.runtime import sparsify
+from deepcuts.models.checks import computing
 from deepcuts.models.purpose import kind_of_model
 from deepcuts.tasks import TaskKind
 from deepcuts.tasks.lengths import length_for
+from deepcuts.tasks.texts import texts_of
 
 Runtime = Literal["auto", "sparse", "dense"]
 Text = str | tuple[str, str]
@@ -76,22 +78,26 @@ def predict_texts(
             takes as many as the model was trained with, see `deepcuts.tasks.lengths`.
 
     Raises:
-        InputError: A size is out of range, or single texts and pairs are mixed.
-        ModelError: The model is for no kind of task that is known, or says NaN or infinity.
+        InputError: A size is out of range; or single texts and pairs are mixed, or are not what the model was
+            trained on.
+        ModelError: The model is for no kind of task that is known, can't compute a batch, or says NaN or
+            infinity.
     """
-    for name, value in {"batch_size": batch_size, "max_length": max_length}.items():
-        if value is not None and value < 1:
-            raise InputError(name, value, "it must be 1 or more")
+    if batch_size < 1:
+        raise InputError("batch_size", batch_size, "it must be 1 or more")
     kind = kind_of_model(model)
     length = length_for(max_length, tokenizer, model)
     remaining = iter(texts)
-    first: int | None = None
+    first = texts_of(model.config)
+    what = "all must be single texts, or all pairs" + (
+        ", as the rows of the model's training" if first else ""
+    )
     while batch := list(islice(remaining, batch_size)):
         for text in batch:
             count = 1 if isinstance(text, str) else len(text)
             first = first or count
             if count not in (1, 2) or count != first:
-                raise InputError("texts", text, "all must be single texts, or all pairs")
+                raise InputError("texts", text, what)
         yield from _predict_batch(kind, model, tokenizer, batch, length)
 
 
@@ -102,7 +108,8 @@ def _predict_batch(
     if not isinstance(batch[0], str):
         columns.append([text[1] for text in batch])
     encoded = tokenizer(*columns, truncation=True, max_length=length, padding=True, return_tensors="pt")
-    found = kind.predictions(model(**encoded.to(model.device))).float().cpu()
+    with computing():
+        found = kind.predictions(model(**encoded.to(model.device))).float().cpu()
     if not bool(torch.isfinite(found).all()):
         raise ModelError("model: its outputs are NaN or infinite, which is no prediction")
     cut = [bool(one.overflowing) for one in encoded.encodings or []] or [False] * len(batch)

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from deepcuts.common.errors import ModelError, brief
+from deepcuts.common.errors import DeepcutsError, ModelError, brief, refusal
 from deepcuts.common.files import read_json
+from deepcuts.models.own_settings import check_ids, check_own
 from deepcuts.tasks.labels import names_of
 
 # Buffers that older versions of Transformers saved, and that a model makes anew.
 _BUFFERS = ("position_ids", "token_type_ids", "inv_freq")
 # What a configuration may ask for that no command here wants: other outputs, or in another form.
-_PLAIN = {"return_dict": True, "output_attentions": False, "output_hidden_states": False}
+# The last one says in what parts a layer is computed; a text's length must be a multiple of it.
+_PLAIN = {
+    "return_dict": True,
+    "output_attentions": False,
+    "output_hidden_states": False,
+    "chunk_size_feed_forward": 0,
+}
 
 
 def check_config(name: str, source: str, config: Any) -> None:
@@ -28,15 +36,17 @@ def check_config(name: str, source: str, config: Any) -> None:
         config: The configuration; changed in place.
 
     Raises:
-        ModelError: A name stands in the file twice, or outputs are named in a way that is none.
+        ModelError: A name stands in the file twice, outputs are named in a way that is none, or a setting of
+            ours is none.
     """
     file = Path(source) / "config.json"
     if file.is_file():
         try:
-            read_json(file)
+            check_ids(read_json(file))
         except (OSError, ValueError) as error:
             raise ModelError(f"model: {str(file)!r} can't be read: {brief(error)}") from None
     names_of(config)
+    check_own(config)
     for option, usual in _PLAIN.items():
         if getattr(config, option, usual) != usual:
             setattr(config, option, usual)
@@ -100,6 +110,29 @@ def check_finite(name: str, tensors: Iterable[tuple[str, Tensor]]) -> None:
                     f"model: {wrong:,} of the {tensor.numel():,} values of {key} in {name!r} are NaN or "
                     "infinite, so its outputs are not finite"
                 )
+
+
+@contextmanager
+def computing() -> Iterator[None]:
+    """Turn whatever a model raises when it computes a batch into one clear error; not that memory is lacking.
+
+    A configuration may ask for what only shows then: positions that there are none of, parts of a size that
+    doesn't fit.
+
+    Raises:
+        ModelError: The model can't compute the batch.
+    """
+    try:
+        yield
+    except DeepcutsError:
+        raise
+    except (RuntimeError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+        if isinstance(error, torch.OutOfMemoryError) or refusal(error) is not None:
+            raise
+        raise ModelError(
+            f"model: it can't compute a batch of texts ({brief(error)}); is its config.json that of its "
+            "weights, and the tokenizer its own?"
+        ) from error
 
 
 def parameters_and_buffers(model: Any) -> Iterable[tuple[str, Tensor]]:

@@ -17,6 +17,7 @@ from deepcuts.models.heads import output_layer
 from deepcuts.models.purpose import KIND_KEY, kind_of_config
 from deepcuts.tasks import Task, kind_of
 from deepcuts.tasks.labels import is_unnamed, names_of, shown
+from deepcuts.tasks.texts import check_texts
 
 #: What `settle_head` may be asked for.
 KEPT, NEW = "kept", "new"
@@ -81,6 +82,7 @@ def _check_purpose(model: Any, former: Any, task: Task) -> None:
         raise ModelError(f"model: the head in its file is one of {', '.join(made_for)}; {_HOW}")
     try:
         kind = kind_of_config(former)
+        check_texts(former, len(task.text_columns), f"the task {task.name}")
     except InputError as error:
         raise ModelError(f"model: {error}; {_HOW}") from None
     if kind is not kind_of(task) and not _says_nothing(former):
@@ -89,6 +91,10 @@ def _check_purpose(model: Any, former: Any, task: Task) -> None:
             f"model: the head in its file was trained for a task of the kind {was}, but {task.name} is one "
             f"of the kind {task.kind}; {_HOW}"
         )
+    try:
+        check_texts(former, len(task.text_columns), f"the task {task.name}")
+    except ModelError as error:
+        raise ModelError(f"{error}; {_HOW}") from None
 
 
 def _says_nothing(config: Any) -> bool:

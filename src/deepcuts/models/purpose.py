@@ -12,6 +12,8 @@ from deepcuts.models.heads import CONFIG_KEY as RANGE_KEY
 from deepcuts.models.heads import bound_output
 from deepcuts.tasks import Task, TaskKind, all_kinds, kind_named, kind_of
 from deepcuts.tasks.lengths import KEY as LENGTH_KEY
+from deepcuts.tasks.texts import KEY as TEXTS_KEY
+from deepcuts.tasks.texts import check_texts
 
 #: Where a model's own config keeps the kind of task, unless the kind recognises the config without it.
 KIND_KEY = "deepcuts_kind"
@@ -19,7 +21,7 @@ KIND_KEY = "deepcuts_kind"
 
 def prepare_config(config: Any, task: Task) -> None:
     """Prepare a pretrained model's configuration for a task, before a fresh head is made by it."""
-    for key in (KIND_KEY, RANGE_KEY, LENGTH_KEY):  # of another task
+    for key in (KIND_KEY, RANGE_KEY, LENGTH_KEY, TEXTS_KEY):  # of another task
         if hasattr(config, key):
             delattr(config, key)
     kind = kind_of(task)
@@ -86,7 +88,8 @@ def check_fits(model: Any, task: Task) -> None:
     """Refuse a model that is for another kind of task, or whose outputs are not what the task asks for.
 
     Raises:
-        ModelError: It is; it has more or fewer outputs; or they have other names than the task's classes.
+        ModelError: It is; it has more or fewer outputs; they have other names than the task's classes; or it
+            was trained on pairs and the task's rows are single texts, or the reverse.
     """
     wanted, kind = kind_of(task), kind_of_config(model.config)
     outputs = wanted.outputs(task)
@@ -101,6 +104,7 @@ def check_fits(model: Any, task: Task) -> None:
             f"model: it was trained for a task of the kind {kind.name}, but {task.name} is one of the kind "
             f"{wanted.name}"
         )
+    check_texts(model.config, len(task.text_columns), f"the task {task.name}")
     wanted.match(task, model.config)
 
 

@@ -36,8 +36,10 @@ def fit_tokenizer(name: str, tokenizer: Any, model: Any) -> list[str]:
             f"model: the tokenizer of {name!r} knows {token!r} as {highest}, but the model has embeddings "
             f"for {rows} tokens; it is another model's, or tokens were added without resize_token_embeddings"
         )
+    _check_length(name, tokenizer)
+    told = _settle_inputs(tokenizer)
     if tokenizer.pad_token_id is not None:
-        return []
+        return told
     index = getattr(model.config, "pad_token_id", None)
     padding = None if index is None else tokenizer.convert_ids_to_tokens(int(index))
     if padding is None:
@@ -46,4 +48,29 @@ def fit_tokenizer(name: str, tokenizer: Any, model: Any) -> list[str]:
             "that it knows; set pad_token in tokenizer_config.json"
         )
     tokenizer.pad_token = padding
-    return [f"batches are padded with {padding!r}, which the model's configuration names"]
+    return [*told, f"batches are padded with {padding!r}, which the model's configuration names"]
+
+
+def _check_length(name: str, tokenizer: Any) -> None:
+    """Refuse a tokenizer whose greatest length is none."""
+    length = tokenizer.model_max_length
+    if isinstance(length, bool) or not isinstance(length, int | float) or not length >= 1:
+        raise ModelError(
+            f"model: the tokenizer of {name!r} has model_max_length {length!r}, but it must be a number of "
+            "tokens; correct it in tokenizer_config.json"
+        )
+
+
+def _settle_inputs(tokenizer: Any) -> list[str]:
+    """Let batches have what an encoder needs of them, and say what was done."""
+    told = []
+    lacking = [one for one in ("input_ids", "attention_mask") if one not in tokenizer.model_input_names]
+    if lacking:
+        # Without a mask, what a model says of a text depends on the padding, and so on its batch.
+        tokenizer.model_input_names = [*lacking, *tokenizer.model_input_names]
+        told.append(f"the tokenizer does not name {' and '.join(lacking)} among its outputs; added")
+    if tokenizer.padding_side != "right":
+        # The first token is read by the pooler, and positions count from it.
+        tokenizer.padding_side = "right"
+        told.append("the tokenizer pads at the left, where an encoder has its first token; done at the right")
+    return told

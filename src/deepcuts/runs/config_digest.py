@@ -9,10 +9,11 @@ from typing import Any
 from torch import nn
 
 from deepcuts.tasks.lengths import KEY as LENGTH_KEY
+from deepcuts.tasks.texts import KEY as TEXTS_KEY
 
 # What a model's configuration holds that changes no number, or that its tensors say already.
 _SILENT = frozenset(
-    {"transformers_version", "_name_or_path", "architectures", "dtype", "torch_dtype", LENGTH_KEY}
+    {"transformers_version", "_name_or_path", "architectures", "dtype", "torch_dtype", LENGTH_KEY, TEXTS_KEY}
 )
 
 

@@ -35,6 +35,7 @@ from deepcuts.scoring.strategy import ScoreRequest, Strategy
 from deepcuts.tasks import measure
 from deepcuts.tasks.encoding import EncodedTask, ScoringBatches
 from deepcuts.tasks.lengths import KEY as LENGTH_KEY
+from deepcuts.tasks.texts import KEY as TEXTS_KEY
 from deepcuts.training.evaluation import predict
 from deepcuts.training.plan import TrainingPlan
 from deepcuts.training.trainer import train
@@ -260,6 +261,7 @@ class Job:
     def save(self, folder: Path, masks: Masks) -> None:
         """Model, which says how long its rows were, and tokenizer; see `save_and_check`."""
         setattr(self.model.config, LENGTH_KEY, self.task.length)
+        setattr(self.model.config, TEXTS_KEY, len(self.task.data.task.text_columns))
         save_and_check(
             self.model, self.task.tokenizer, folder, masks, trust_remote_code=self.config.trust_remote_code
         )

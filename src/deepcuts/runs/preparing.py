@@ -8,13 +8,15 @@ from deepcuts.architectures.parameters import prunable_parameters
 from deepcuts.common.processes import Processes
 from deepcuts.common.progress import Reporter
 from deepcuts.masks.rewinding import snapshot
+from deepcuts.models.checks import computing
 from deepcuts.models.loading import load_for_task
 from deepcuts.runs.config import PruneConfig
 from deepcuts.runs.config_digest import config_digest
 from deepcuts.runs.held import check_plans
 from deepcuts.runs.job import Job
 from deepcuts.tasks import TaskData
-from deepcuts.tasks.encoding import EncodedTask, encode, hold_out
+from deepcuts.tasks.encoding import EncodedSplit, EncodedTask, encode, hold_out
+from deepcuts.training.evaluation import predict
 
 
 def prepare(
@@ -30,7 +32,7 @@ def prepare(
             no row is held out.
 
     Raises:
-        ModelError: The model can't be loaded.
+        ModelError: The model can't be loaded, or can't compute the task's rows.
         InputError: Nothing is prunable, or the budget is out of reach.
         DeepcutsError: Scores are to be compiled, and can't be.
     """
@@ -59,4 +61,16 @@ def prepare(
     told = (*notes, *task.notes)
     job = Job(config, task, model, start, *digests, parameters, budget, processes, shown, told)
     check_plans(job)
+    _try(job)
     return job.checked()
+
+
+def _try(job: Job) -> None:
+    """Let the model compute its longest and its shortest row: what it can't do is known before any long work.
+
+    Raises:
+        ModelError: It can't.
+    """
+    rows = sorted(job.task.train.rows, key=lambda row: len(row["input_ids"]))
+    with computing():
+        predict(job.model, job.task, EncodedSplit([rows[-1], rows[0]]))

@@ -127,7 +127,10 @@ def _read_json_lines(path: Path, origin: Origin) -> Table:
 
 def _begins_a_list(path: Path) -> bool:
     with path.open("rb") as file:
-        return file.read(1024).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"[")
+        start = file.read(1024).removeprefix(b"\xef\xbb\xbf").lstrip()
+        while not start and (more := file.read(1024)):
+            start = more.lstrip()
+    return start.startswith(b"[")
 
 
 def _read_json_list(path: Path, origin: Origin) -> Table:

@@ -18,7 +18,7 @@ from torch.utils.data import Dataset
 from deepcuts.common.errors import DataError, InputError
 from deepcuts.common.seeds import derive_seed
 from deepcuts.tasks.kinds.kind import TaskKind, kind_of
-from deepcuts.tasks.lengths import length_for
+from deepcuts.tasks.lengths import length_for, length_note
 from deepcuts.tasks.task import Split, TaskData
 
 Row = Mapping[str, Any]
@@ -123,11 +123,9 @@ def encode(data: TaskData, tokenizer: Any, model: Any, max_length: int | None = 
 
     Raises:
         InputError: `max_length` is too small to hold a row's special tokens and a word.
-        ModelError: The model's outputs are for other classes than the task's.
+        ModelError: The model's outputs are for other classes than the task's, or it takes no longer rows.
         DataError: The tokenizer knows next to none of the words.
     """
-    if max_length is not None and max_length < 8:
-        raise InputError("max_length", max_length, "it must be 8 tokens or more")
     length = length_for(max_length, tokenizer, model)
     kind = kind_of(data.task)
     match = kind.match(data.task, model.config)
@@ -136,9 +134,8 @@ def encode(data: TaskData, tokenizer: Any, model: Any, max_length: int | None = 
     test, cut_test = kind.encode(data.task, data.test, tokenizer, length) if data.test else ([], 0)
     cut = cut_train + cut_dev + cut_test
     notes = [match.said] if match.said else []
-    if max_length is not None and length < max_length:
-        notes.append(f"the model takes {length} tokens at most, so rows are cut there, not at {max_length}")
-    notes.extend(_unknown_words([*train, *dev, *test], tokenizer))
+    notes.extend(length_note(max_length, length))
+    notes.extend(_unknown_words({"training": train, "dev": dev, "test": test}, tokenizer))
     return EncodedTask(
         data,
         EncodedSplit(train),
@@ -156,24 +153,35 @@ def encode(data: TaskData, tokenizer: Any, model: Any, max_length: int | None = 
 MOST_UNKNOWN = 0.95
 
 
-def _unknown_words(rows: Sequence[Row], tokenizer: Any) -> list[str]:
+def _unknown_words(splits: Mapping[str, Sequence[Row]], tokenizer: Any) -> list[str]:
     """What is to be said of words that a tokenizer does not know.
 
+    Args:
+        splits: A split's name → its tokenised rows; one without rows is not there.
+        tokenizer: Their tokenizer.
+
     Raises:
-        DataError: It knows next to none: it is for another language, or none at all.
+        DataError: Of a split it knows next to none: it is for another language, or none at all. Or its rows
+            hold nothing but what a tokenizer leaves out, such as spaces of no width.
     """
-    unknown = getattr(tokenizer, "unk_token_id", None)
-    if unknown is None:
-        return []
+    unknown: Any = getattr(tokenizer, "unk_token_id", None)
     special = set(tokenizer.all_special_ids) - {unknown}
-    tokens = Counter(chain.from_iterable(row["input_ids"] for row in rows))
-    count = sum(tokens.values()) - sum(tokens[token] for token in special)
-    share = tokens[unknown] / count if count else 0.0
-    if share > MOST_UNKNOWN:
-        raise DataError(
-            f"tokenizer: it knows next to none of the words, {share:.0%} of the tokens of these rows are "
-            f"{tokenizer.unk_token}; it is not the tokenizer of this model, or not one for these texts"
-        )
+    whole: Counter[int] = Counter()
+    for name, rows in splits.items():
+        tokens = Counter(chain.from_iterable(row["input_ids"] for row in rows))
+        for token in special:
+            tokens.pop(token, None)
+        if rows and not tokens.total():
+            raise DataError(f"texts: no {name} row holds anything that the tokenizer makes a token of")
+        share = tokens[unknown] / tokens.total() if rows else 0.0
+        if share > MOST_UNKNOWN:
+            raise DataError(
+                f"tokenizer: it knows next to none of the words, {share:.0%} of the tokens of the {name} "
+                f"rows are {tokenizer.unk_token}; it is not the tokenizer of this model, or not one for "
+                "these texts"
+            )
+        whole += tokens
+    share = whole[unknown] / whole.total() if whole else 0.0
     return [f"{share:.1%} of the tokens are unknown to the tokenizer"] if share > 0.01 else []
 
 

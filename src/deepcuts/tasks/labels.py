@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from deepcuts.common.errors import ModelError
 
-_NO_NAME = re.compile(r"LABEL_\d+")
 SHOWN = 10  # messages list no more names than this
 
 
@@ -40,7 +38,11 @@ def names_of(config: Any) -> tuple[str, ...]:
             f"{len(named) - 1}, each in another way"
         )
     ids = {str(name): int(index) for name, index in dict(getattr(config, "label2id", None) or {}).items()}
-    if ids and not is_unnamed(tuple(ids)) and ids != {name: index for index, name in named.items()}:
+    if (
+        ids
+        and not is_unnamed(sorted(ids, key=ids.__getitem__))
+        and ids != {name: index for index, name in named.items()}
+    ):
         raise ModelError(
             f"model: the id2label of its configuration is {named}, but its label2id is {ids}; they "
             "contradict each other, so correct the wrong one"
@@ -49,8 +51,11 @@ def names_of(config: Any) -> tuple[str, ...]:
 
 
 def is_unnamed(names: Sequence[str]) -> bool:
-    """Whether names are those that Transformers makes up, such as ``LABEL_0``."""
-    return all(_NO_NAME.fullmatch(name) for name in names)
+    """Whether names are those that Transformers makes up: ``LABEL_0`` for the first output, and so on.
+
+    In another order they are names like any other: somebody meant something by them.
+    """
+    return all(name == f"LABEL_{place}" for place, name in enumerate(names))
 
 
 def match_labels(task: str, labels: Sequence[str], config: Any) -> Match:

@@ -25,6 +25,7 @@ from deepcuts.deploy.bench.results import Bench, Result
 from deepcuts.deploy.bench.shape import Shape, check_turns
 from deepcuts.deploy.bench.subject import load_subject
 from deepcuts.deploy.bench.ways import REFERENCE, Batch, Runner, Setting, Way, chosen
+from deepcuts.models.checks import computing
 from deepcuts.models.purpose import check_fits
 from deepcuts.tasks import TaskData, measure
 from deepcuts.tasks.encoding import EncodedTask, encode
@@ -127,7 +128,8 @@ def bench(
             for way in ways:
                 result, runner = _prepare(way, files, setting, inputs if options.memory else None)
                 if runner is not None:
-                    _look(result, runner, runners.get(REFERENCE, runner), list(batches.values()), task)
+                    with computing():
+                        _look(result, runner, runners.get(REFERENCE, runner), list(batches.values()), task)
                 if runner is not None and result.skipped is None:
                     runners[way.name] = runner
                 results.append(result)

@@ -14,7 +14,7 @@ from deepcuts.deploy.export.dense_runtimes import input_names
 from deepcuts.deploy.export.source import load_pruned, load_source
 from deepcuts.masks.masks import Masks
 from deepcuts.runs.run_folder import MASKS
-from deepcuts.tasks.lengths import positions
+from deepcuts.tasks.lengths import most_tokens
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Subject:
     @property
     def most_tokens(self) -> int:
         """The most tokens that a text may have."""
-        return min(positions(self.model), int(self.tokenizer.model_max_length))
+        return most_tokens(self.tokenizer, self.model)
 
     def batch(self, shape: Shape) -> dict[str, np.ndarray[Any, Any]]:
         """Random words without padding: what a batch of such a shape costs, whatever its texts say.
