@@ -29,7 +29,9 @@ def print_preview(job: Job) -> None:
     """Print what a run would cut and how much work it would be; nothing is trained or written."""
     from deepcuts.masks.allocations import allocation_of
     from deepcuts.masks.selection import planned_counts
+    from deepcuts.runs.plans import memory_of
     from deepcuts.runs.settings import options_read
+    from deepcuts.scoring.memory import free_memory, gibibytes
 
     config = job.config
     strategy = job.request.strategy
@@ -49,6 +51,7 @@ def print_preview(job: Job) -> None:
         [*rows, ["all", f"{prunable:,}", f"{kept:,}"]],
     )
     left = job.total - prunable + kept
+    free = free_memory(next(iter(job.parameters.values())).device)
     task = job.task
     options = ", ".join(
         f"{option.setting.replace('_', ' ')} {getattr(config, option.setting)}"
@@ -70,6 +73,8 @@ def print_preview(job: Job) -> None:
             for step in job.steps
             if (previewed := step.preview(job)) is not None
         ),
+        f"memory       {memory_of(job)} for scoring, beside the model and a batch"
+        + ("" if free is None else f"; {gibibytes(free)} are free"),
         *([f"options      {options}"] if options else []),
     ]
     say("\n".join(lines))

@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from deepcuts.common.errors import InputError
 from deepcuts.masks.budget import Budget
 from deepcuts.masks.masks import Masks
 from deepcuts.masks.rewinding import Snapshot
 from deepcuts.masks.selection import planned_counts
-
-
-def check_plans(job: Any) -> None:
-    """Refuse what the task's kind can't be trained by, and a budget that keeps weights held at 0.
-
-    Raises:
-        InputError: It is so.
-    """
-    job.config.finetuning().check_for(job.task.data.task)
-    if job.held is not None:
-        shapes = {name: parameter.shape for name, parameter in job.parameters.items()}
-        check_held(job.budget, job.held, shapes, job.request.strategy.scope)
 
 
 def zeros_of(start: Snapshot, names: Iterable[str]) -> int:

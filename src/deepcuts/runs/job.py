@@ -22,15 +22,15 @@ from deepcuts.masks.budget import Budget
 from deepcuts.masks.masks import Masks
 from deepcuts.masks.rewinding import Snapshot, rewind
 from deepcuts.runs.config import PruneConfig
-from deepcuts.runs.held import check_plans, masks_of_others
+from deepcuts.runs.held import masks_of_others
 from deepcuts.runs.notes import notes_of
+from deepcuts.runs.plans import check_plans
 from deepcuts.runs.plateau import Plateau, find_plateau
 from deepcuts.runs.recipes import Recipe, recipe_named
 from deepcuts.runs.saving import save_and_check
 from deepcuts.runs.steps import Aim, Step
 from deepcuts.runs.steps.workpiece import Assessment, Tracking, Training
 from deepcuts.scoring.compiled import check_compilable
-from deepcuts.scoring.memory import check_memory
 from deepcuts.scoring.strategy import ScoreRequest, Strategy
 from deepcuts.tasks import measure
 from deepcuts.tasks.encoding import EncodedTask, ScoringBatches
@@ -91,7 +91,6 @@ class Job:
         budget = config.budget(self.total, prunable)
         budget.kept_in_all(prunable)
         job = replace(self, config=config, budget=budget)
-        check_memory(self.parameters, [job.request])
         check_plans(job)
         return job if self.request.compiles else job.checked()
 
@@ -132,8 +131,7 @@ class Job:
         return masks_of_others(self.start, self.parameters)
 
     def checked(self) -> Job:
-        """Itself, once it is known that its scores fit into memory, and can be compiled if they are to be."""
-        check_memory(self.parameters, [self.request])
+        """Itself, once it is known that its scores can be compiled, if they are to be."""
         if self.request.compiles:
             check_compilable(self.model, next(iter(self.batches(self.config.score_batch_size, 1))))
         return self

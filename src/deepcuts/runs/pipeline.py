@@ -13,6 +13,7 @@ from deepcuts.runs import run_folder
 from deepcuts.runs.config import PruneConfig
 from deepcuts.runs.inputs import check_inputs
 from deepcuts.runs.job import Job
+from deepcuts.runs.plans import memory_of
 from deepcuts.runs.preparing import prepare
 from deepcuts.runs.result import history_of, result_of
 from deepcuts.runs.run_folder import open_run
@@ -69,6 +70,7 @@ def prune(
             job.reporter.line(f"{word.strip()}: {line}")
         for note in job.notes:
             job.reporter.line(f"note: {note}")
+        job.reporter.line(f"memory for scoring: {memory_of(job)}")
         tracking = Tracking(tuple(report_to), folder / run_folder.LOGS)
         store = own if shared is None else Store(shared, job.processes)
         return carry_out(job, folder, store, keep_scores=keep_scores, tracking=tracking)

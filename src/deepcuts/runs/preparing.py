@@ -12,8 +12,8 @@ from deepcuts.models.checks import computing
 from deepcuts.models.loading import load_for_task
 from deepcuts.runs.config import PruneConfig
 from deepcuts.runs.config_digest import config_digest
-from deepcuts.runs.held import check_plans
 from deepcuts.runs.job import Job
+from deepcuts.runs.plans import check_plans
 from deepcuts.tasks import TaskData
 from deepcuts.tasks.encoding import EncodedSplit, EncodedTask, encode, hold_out
 from deepcuts.training.evaluation import predict

@@ -20,6 +20,11 @@ ReceiveExamples = Callable[[str, Tensor], None]
 _HELD = 1 << 24
 
 
+def held_at_a_time(size: int) -> int:
+    """Bytes of the gradients of some examples, by a tensor of this size, that are held at a time at most."""
+    return 4 * max(_HELD, size)
+
+
 def example(batch: Batch, number: int) -> Batch:
     """One example of a batch, as a batch alone; see `some_examples`."""
     return some_examples(batch, number, number + 1)

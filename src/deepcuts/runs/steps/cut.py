@@ -51,19 +51,20 @@ class Cut(Step):
             "scope": allocation.scope,
             "options": allocation.changed(self.budget.options) or None,
             "density": str(self.budget.density),
-            "updated": self._updates or None,
+            "updated": self.updates or None,
         }
         return Identity(self.kind, said(content))
 
     @property
-    def _updates(self) -> bool:
+    def updates(self) -> bool:
+        """Whether kept weights get new values."""
         return self.update is not None and updates_weights(self.update)
 
     def preview(self, piece: Workpiece) -> tuple[str, str] | None:
         """Whether kept weights are updated, where the criterion could."""
         if self.strategy.formula.update is None:
             return None
-        if self._updates:
+        if self.updates:
             return "update", f"kept weights make up for the cut ones, by {self.strategy.score}"
         needed = "one cut that a run goes on from, as --rewind finetuned does"
         return "update", f"none: new values by {self.strategy.score} need {needed}"
@@ -77,7 +78,7 @@ class Cut(Step):
             if masks.kept != planned:
                 raise InvariantError(f"{masks.kept:,} weights are kept, {planned:,} were planned")
             _check_held(masks, run.piece.held)
-            values = self._updated(run.piece, masks) if self._updates else {}
+            values = self._updated(run.piece, masks) if self.updates else {}
             apply_masks(run.piece.model, masks)
             with torch.no_grad():
                 for name, value in values.items():

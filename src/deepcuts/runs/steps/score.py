@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor
@@ -14,7 +14,7 @@ from deepcuts.common.progress import Advance
 from deepcuts.common.store import Identity, Stage, Store
 from deepcuts.runs.steps.step import Run, Scored, SharedStep, Work, arithmetic, said
 from deepcuts.runs.steps.workpiece import Batches, Workpiece
-from deepcuts.scoring.memory import gibibytes, planned_memory
+from deepcuts.scoring.memory import fitting
 from deepcuts.scoring.scores import Scores
 from deepcuts.scoring.scoring import count_passes, score_requests
 from deepcuts.scoring.strategy import ScoreRequest
@@ -69,6 +69,8 @@ class Score(SharedStep):
             scores = Scores.load(stage.folder / _SCORES).under(self.request.strategy)
         assert done.record is not None
         found = Scored(scores, float(done.record["seconds"]), int(done.record["shared_by"]))
+        if run.scored:  # an earlier round's scores are a model's worth of numbers that nobody needs
+            run.scored[-1] = replace(run.scored[-1], scores=replace(run.scored[-1].scores, tensors={}))
         run.scored.append(found)
         run.seconds["score"] = run.seconds.get("score", 0.0) + found.seconds
         run.environments["score"] = done.environment
@@ -95,11 +97,7 @@ class Score(SharedStep):
         """Batches and passes."""
         batches = len(batches_of(piece, [self]))
         passes = count_passes([self.request], batches)
-        memory = gibibytes(planned_memory(piece.parameters, [self.request]))
-        return (
-            "score",
-            f"{batches:,} batches of {self.batch_size}, {passes:,} passes, {memory} for statistics",
-        )
+        return "score", f"{batches:,} batches of {self.batch_size}, {passes:,} passes"
 
 
 def score_all(piece: Workpiece, store: Store, before: str, steps: Sequence[Score]) -> None:
@@ -128,8 +126,9 @@ def score_all(piece: Workpiece, store: Store, before: str, steps: Sequence[Score
             if step not in missing:
                 name = step.request.strategy.score
                 piece.reporter.line(f"score: {name} reused from {stages[key].folder}")
-        if missing:
-            _sweep(piece, missing)
+        by_request = {step.request: step for step in missing}
+        for together in fitting(piece.parameters, list(by_request)):
+            _sweep(piece, {by_request[request]: missing[by_request[request]] for request in together})
 
 
 def batches_of(piece: Workpiece, steps: Sequence[Score]) -> Batches:

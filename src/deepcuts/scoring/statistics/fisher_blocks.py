@@ -55,6 +55,13 @@ class FisherBlocks(ExampleStatistic):
         size = int(options.block_size)
         return 4 * -(-math.prod(shape) // size) * size**2
 
+    @classmethod
+    def working(cls, shape: Sequence[int], options: ScoringOptions) -> int:
+        """Some blocks, their roots and inverses in float64, and the result."""
+        size = int(options.block_size)
+        blocks = -(-math.prod(shape) // size)
+        return 4 * 8 * min(blocks, max(1, _TOGETHER // size**2)) * size**2 + 4 * math.prod(shape)
+
     def update(self, gradients: Tensor) -> None:
         """Add the products of some examples' gradients."""
         blocks = self._blocks(gradients.reshape(len(gradients), -1))  # (examples, blocks, B)

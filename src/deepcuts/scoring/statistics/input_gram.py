@@ -46,6 +46,11 @@ class InputGram(LayerStatistic):
         """A matrix of the inputs by the inputs."""
         return 4 * (shape[1] + 1) ** 2 if len(shape) == 2 else 0
 
+    @classmethod
+    def working(cls, shape: Sequence[int], options: ScoringOptions) -> int:
+        """The matrix, its root, its inverse and that one's root in float64."""
+        return 4 * 8 * (shape[1] + 1) ** 2 if len(shape) == 2 else 0
+
     def observe(self, call: Call) -> None:
         """Add the products of one run's inputs."""
         from torch.nn.functional import pad  # late, as above

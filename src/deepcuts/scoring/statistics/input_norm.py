@@ -36,6 +36,11 @@ class InputNorm(LayerStatistic):
         """A number an input."""
         return 8 * (shape[1] + 1) if len(shape) == 2 else 8
 
+    @classmethod
+    def working(cls, shape: Sequence[int], options: ScoringOptions) -> int:
+        """As little."""
+        return cls.memory(shape, options)
+
     def observe(self, call: Call) -> None:
         """Add the squares of one run's inputs."""
         self.state["squares"] += call.total(call.inputs.square(), self._padding)

@@ -44,6 +44,11 @@ class Statistic(ABC):
         """
         return 0 if cls.per_batch else 4 * math.prod(shape)
 
+    @classmethod
+    def working(cls, shape: Sequence[int], options: ScoringOptions) -> int:
+        """How many bytes `compute` takes meanwhile, about; by default a float32 a weight, its result."""
+        return 0 if cls.per_batch else 4 * math.prod(shape)
+
     def reduce(self, add_up: Callable[[Tensor], object]) -> None:
         """Sum over processes, so that each has the whole.
 
