@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from deepcuts.common.errors import RunFolderError
 from deepcuts.runs import run_folder
-
-if TYPE_CHECKING:
-    from deepcuts.runs.job import Job
 
 #: Digest → what it is of, as a message calls it.
 _WORDS = {
@@ -24,7 +21,7 @@ _WORDS = {
 }
 
 
-def inputs_of(job: Job) -> dict[str, Any]:
+def inputs_of(job: Any) -> dict[str, Any]:
     """Digests of the model and of the tokens of all rows."""
     import transformers
 
@@ -39,12 +36,12 @@ def inputs_of(job: Job) -> dict[str, Any]:
     }
 
 
-def tests_of(job: Job) -> dict[str, Any]:
+def tests_of(job: Any) -> dict[str, Any]:
     """Digest of the tokens of the test rows, which no training and no score depends on; empty without any."""
     return {} if job.task.test is None else {"test": job.task.test.digest}
 
 
-def check_inputs(folder: Path, job: Job, *, keep_scores: bool = False) -> None:
+def check_inputs(folder: Path, job: Any, *, keep_scores: bool = False) -> None:
     """Refuse a finished run that was made of other inputs than the job has now; nothing is changed.
 
     Args:
@@ -71,7 +68,7 @@ def check_inputs(folder: Path, job: Job, *, keep_scores: bool = False) -> None:
         )
 
 
-def _differs(name: str, result: Mapping[str, Any], job: Job) -> bool:
+def _differs(name: str, result: Mapping[str, Any], job: Any) -> bool:
     now = {**inputs_of(job), "task": job.task.data.digest}
     known = result.get("inputs")
     if not isinstance(known, Mapping):  # a result of an earlier version

@@ -22,16 +22,16 @@ from deepcuts.masks.budget import Budget
 from deepcuts.masks.masks import Masks
 from deepcuts.masks.rewinding import Snapshot, rewind
 from deepcuts.runs.config import PruneConfig
-from deepcuts.runs.held import masks_of_others
+from deepcuts.runs.facts import facts_of
 from deepcuts.runs.notes import notes_of
+from deepcuts.runs.planned import Planned
 from deepcuts.runs.plans import check_plans
 from deepcuts.runs.plateau import Plateau, find_plateau
-from deepcuts.runs.recipes import Recipe, recipe_named
 from deepcuts.runs.saving import save_and_check
-from deepcuts.runs.steps import Aim, Step
+from deepcuts.runs.steps import Aim, Run
 from deepcuts.runs.steps.workpiece import Assessment, Tracking, Training
+from deepcuts.runs.tested import tested
 from deepcuts.scoring.compiled import check_compilable
-from deepcuts.scoring.strategy import ScoreRequest, Strategy
 from deepcuts.tasks import measure
 from deepcuts.tasks.encoding import EncodedTask, ScoringBatches
 from deepcuts.tasks.lengths import KEY as LENGTH_KEY
@@ -47,7 +47,7 @@ LOADED = frozenset(
 
 
 @dataclass
-class Job:
+class Job(Planned):
     """A configuration with everything loaded that its steps need: their `Workpiece`.
 
     Attributes:
@@ -94,41 +94,28 @@ class Job:
         check_plans(job)
         return job if self.request.compiles else job.checked()
 
-    @cached_property
-    def steps(self) -> Sequence[Step]:
-        """The steps of its recipe."""
-        return tuple(self.recipe.steps(self))
+    @property
+    def subject(self) -> str:
+        """Model and task."""
+        return f"{self.config.model} on {self.task.data.task.name}"
 
     @property
-    def recipe(self) -> Recipe:
-        """Its recipe."""
-        return recipe_named(self.config.recipe)
+    def described(self) -> Sequence[tuple[str, str]]:
+        """What was guessed of the task's files."""
+        return self.task.data.described
 
-    @property
-    def title(self) -> str:
-        """What is done, in a line."""
-        prunable = sum(self.sizes.values())
-        return (
-            f"{self.config.model} on {self.task.data.task.name}: {self.request.strategy} keeps "
-            f"{self.budget.kept_in_all(prunable):,} of {prunable:,} prunable weights"
-        )
+    def tested(self, run: Run) -> dict[str, Any]:
+        """See `deepcuts.runs.tested.tested`."""
+        return tested(self, run)
 
-    @property
-    def request(self) -> ScoreRequest:
-        """What its weights are scored by."""
-        return ScoreRequest(Strategy.parse(self.config.strategy), self.config.scoring())
+    def facts(self) -> dict[str, Any]:
+        """See `deepcuts.runs.facts.facts_of`."""
+        return facts_of(self)
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What a user should know of what will be done, a sentence each."""
         return (*self.told, *notes_of(self))
-
-    @cached_property
-    def held(self) -> Masks | None:
-        """The weights that are not 0 at θ0, if those that are should stay so."""
-        if not self.config.keep_zeros:
-            return None
-        return masks_of_others(self.start, self.parameters)
 
     def checked(self) -> Job:
         """Itself, once it is known that its scores can be compiled, if they are to be."""
@@ -136,27 +123,17 @@ class Job:
             check_compilable(self.model, next(iter(self.batches(self.config.score_batch_size, 1))))
         return self
 
-    @property
-    def total(self) -> int:
-        """Number of all parameters."""
-        return sum(parameter.numel() for parameter in self.model.parameters())
-
-    @property
-    def sizes(self) -> dict[str, int]:
-        """Number of weights of each prunable parameter."""
-        return {name: parameter.numel() for name, parameter in self.parameters.items()}
-
     # What its steps see of it, see `Workpiece`.
-
-    @property
-    def seed(self) -> int:
-        """Seed of everything random."""
-        return int(self.config.seed)
 
     @property
     def rows(self) -> int:
         """Number of training rows."""
         return len(self.task.train)
+
+    @property
+    def has_former(self) -> bool:
+        """Version 0.1 made jobs as well."""
+        return True
 
     @property
     def pretrained(self) -> Snapshot:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from deepcuts.common.files import check_output
 from deepcuts.common.progress import Reporter
@@ -13,14 +13,14 @@ from deepcuts.runs import run_folder
 from deepcuts.runs.config import PruneConfig
 from deepcuts.runs.inputs import check_inputs
 from deepcuts.runs.job import Job
+from deepcuts.runs.planned import Planned
 from deepcuts.runs.plans import memory_of
 from deepcuts.runs.preparing import prepare
 from deepcuts.runs.result import history_of, result_of
 from deepcuts.runs.run_folder import open_run
 from deepcuts.runs.sharing import do_shared, group, shared_parts
 from deepcuts.runs.steps import Run, do_steps
-from deepcuts.runs.steps.workpiece import Tracking
-from deepcuts.runs.tested import tested
+from deepcuts.runs.steps.workpiece import Tracking, Workpiece
 from deepcuts.tasks import TaskData
 from deepcuts.training.arguments import check_report_to
 
@@ -66,7 +66,7 @@ def prune(
             job.reporter.line(f"{folder}: finished already; nothing was done again")
             own.remove()
             return finished
-        for word, line in job.task.data.described:
+        for word, line in job.described:
             job.reporter.line(f"{word.strip()}: {line}")
         for note in job.notes:
             job.reporter.line(f"note: {note}")
@@ -77,7 +77,7 @@ def prune(
 
 
 def carry_out(
-    job: Job,
+    job: Planned,
     folder: Path,
     shared: Store,
     *,
@@ -100,9 +100,9 @@ def carry_out(
     """
     job.reporter.line(job.title)
     own = Store(folder / run_folder.WORK, job.processes)
-    run = Run(job, shared, own, folder, tracking, keep_scores, keep_model)
+    run = Run(cast(Workpiece, job), shared, own, folder, tracking, keep_scores, keep_model)
     do_steps(run, job.steps)
-    result = result_of(job, run, tested(job, run))
+    result = result_of(job, run)
     run_folder.finish(folder, job.processes, result, history_of(run))
     own.remove()
     return result

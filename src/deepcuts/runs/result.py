@@ -6,25 +6,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from deepcuts.runs.inputs import inputs_of
 from deepcuts.runs.steps import Aim, Rewind, Run, Train
 from deepcuts.scoring.scoring import count_passes
-from deepcuts.tasks import baseline
 
 if TYPE_CHECKING:
-    from deepcuts.runs.job import Job
+    from deepcuts.runs.planned import Planned
 
 RESULT_VERSION = 2
 
 
-def result_of(job: Job, run: Run, tested: Mapping[str, Any]) -> dict[str, Any]:
+def result_of(job: Planned, run: Run) -> dict[str, Any]:
     """The content of ``result.json``; for what of it is of the test rows see `deepcuts.runs.tested`."""
-    task = job.task.data.task
+    facts = job.facts()
     return {
-        **_describe(job, run),
-        "baseline": baseline(task, job.task.data.train, job.task.data.dev),
+        **_describe(job, run, facts),
+        "baseline": facts["baseline"],
         **run.measures,
-        **({"test": dict(tested)} if tested else {}),
+        **({"test": dict(tested)} if (tested := job.tested(run)) else {}),
         "best_epoch": {name: trained.best_epoch for name, trained in run.trained.items()},
         "plateau": {
             _LABELS.get(name, name): None if trained.plateau is None else trained.plateau.facts(trained.ways)
@@ -38,12 +36,6 @@ def result_of(job: Job, run: Run, tested: Mapping[str, Any]) -> dict[str, Any]:
         },
         "environments": _environments(run),
     }
-
-
-def _chosen(job: Job) -> dict[str, Any]:
-    """On which rows epochs were chosen; all measures but those under ``test`` are dev's."""
-    held_out = job.task.held_out
-    return {"select_on": job.config.select_on, "held_out_rows": len(held_out.rows) if held_out else 0}
 
 
 def _restarts(run: Run) -> dict[str, Any]:
@@ -73,9 +65,9 @@ def _environments(run: Run) -> list[dict[str, Any]]:
     return found
 
 
-def _describe(job: Job, run: Run) -> dict[str, Any]:
+def _describe(job: Planned, run: Run, facts: Mapping[str, Any]) -> dict[str, Any]:
     """Facts that a run's measures need to be read."""
-    config, data, request, masks = job.config, job.task.data, job.request, run.masks
+    config, request, masks = job.config, job.request, run.masks
     assert masks is not None
     batches = int(masks.provenance["scores"]["batches"])
     left = job.total - masks.total + masks.kept
@@ -85,30 +77,10 @@ def _describe(job: Job, run: Run) -> dict[str, Any]:
         "strategy": config.strategy,
         "rewind": "pretrained" if any(isinstance(step, Rewind) for step in job.steps) else "finetuned",
         "seed": job.config.seed,
-        "model": {
-            "name": job.config.model,
-            "class": type(job.model).__name__,
-            "architecture": job.model.config.model_type,
-            "parameters": job.total,
-            "prunable": masks.total,
-            "start_digest": job.start_digest,
-        },
-        "task": {
-            "name": data.task.name,
-            "kind": data.task.kind,
-            "primary": data.task.primary,
-            "source": data.source,
-            "digest": data.digest,
-            "train_rows": len(data.train),
-            "dev_rows": len(data.dev),
-            **({"test_rows": len(data.test)} if data.test else {}),
-            **_chosen(job),
-            "truncated_rows": job.task.truncated,
-            "max_length": job.task.length,
-            "described": {word.strip(): line for word, line in data.described},
-        },
+        "model": {**facts["model"], "parameters": job.total, "prunable": masks.total},
+        "task": facts["task"],
         "notes": list(job.notes),
-        "inputs": inputs_of(job),
+        "inputs": facts["inputs"],
         "budget": dict(masks.provenance["budget"]),
         "kept": {
             "weights": masks.kept,

@@ -15,11 +15,10 @@ from deepcuts.tasks import baseline, measure, why_constant
 from deepcuts.training.evaluation import predict
 
 if TYPE_CHECKING:
-    from deepcuts.runs.job import Job
     from deepcuts.runs.steps import Run
 
 
-def tested(job: Job, run: Run) -> dict[str, Any]:
+def tested(job: Any, run: Run) -> dict[str, Any]:
     """Measure what the first and the last training left on the test rows; the model ends as the last did.
 
     Args:

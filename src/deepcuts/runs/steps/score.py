@@ -56,8 +56,8 @@ class Score(SharedStep):
         }
         if strategy.needs_data:  # else there are no batches to depend on, nor passes
             content.update({**piece.material, "batch_size": self.batch_size, **arithmetic(piece)})
-        former = self.former(piece, self.request) if self.former is not None else None
-        return Identity(self.kind, said(content), former)
+        former = self.former if piece.has_former else None
+        return Identity(self.kind, said(content), former(piece, self.request) if former else None)
 
     def do(self, run: Run, before: str) -> None:
         """Make the scores what the next cut goes by."""

@@ -112,7 +112,7 @@ class Train(SharedStep):
             "restarts": self.restarts or None,
             **arithmetic(piece),
         }
-        is_old = self.aim == Aim() and not self.restarts
+        is_old = self.aim == Aim() and not self.restarts and piece.has_former
         former = self.former(piece, masks) if self.former is not None and is_old else None
         return Identity(self.kind, said(content), former)
 

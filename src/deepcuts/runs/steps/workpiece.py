@@ -107,6 +107,10 @@ class Workpiece(Protocol):
         """What weights are scored by; None for the loss that the model itself returns."""
 
     @property
+    def has_former(self) -> bool:
+        """Whether version 0.1 could have made stages of it, which are found again then."""
+
+    @property
     def held(self) -> Masks | None:
         """Masks that are on the model before the first step, and what they cut stays cut; None for none."""
 
