@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from deepcuts.masks.rewinding import rewind as rewind
     from deepcuts.masks.rewinding import snapshot as snapshot
     from deepcuts.masks.selection import select as select
+    from deepcuts.runs.trainers.run import prune_trainer as prune_trainer
     from deepcuts.scoring.criteria import criterion as criterion
     from deepcuts.scoring.gradients import Passes as Passes
     from deepcuts.scoring.gradients import gradient as gradient
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from deepcuts.scoring.strategy import ScoreRequest as ScoreRequest
     from deepcuts.scoring.strategy import Strategy as Strategy
     from deepcuts.scoring.strategy import strategy_names as strategy_names
+    from deepcuts.training.callbacks import MaskCallback as MaskCallback
     from deepcuts.training.objectives import objective as objective
 
 _HOMES = {
@@ -56,6 +58,7 @@ _HOMES = {
     "ExampleStatistic": "scoring.statistics",
     "GradientStatistic": "scoring.statistics",
     "LayerStatistic": "scoring.statistics",
+    "MaskCallback": "training.callbacks",
     "Masks": "masks.masks",
     "Option": "common.options",
     "ParamStats": "scoring.param_stats",
@@ -73,6 +76,7 @@ _HOMES = {
     "objective": "training.objectives",
     "protected_parameters": "architectures.parameters",
     "prunable_parameters": "architectures.parameters",
+    "prune_trainer": "runs.trainers.run",
     "rewind": "masks.rewinding",
     "score": "scoring.scoring",
     "score_requests": "scoring.scoring",

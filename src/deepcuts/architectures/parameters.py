@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from fnmatch import fnmatchcase
 
 from torch import nn
@@ -11,6 +11,7 @@ from torch import nn
 from deepcuts.architectures.families import REGISTRY as ARCHITECTURES
 from deepcuts.architectures.families import all_architectures
 from deepcuts.common.errors import InputError
+from deepcuts.common.wrapped import unwrapped
 
 __all__ = ["ARCHITECTURES", "linear_layers", "protected_parameters", "prunable_parameters"]
 
@@ -34,33 +35,51 @@ def prunable_parameters(model: nn.Module, patterns: Sequence[str] | None = None)
         InputError: The architecture is unknown and no pattern is given, a pattern matches nothing that can
             be cut, or a wildcard matches the head.
     """
+    model = unwrapped(model)
     owners = _owners(model)
     if patterns is not None:
         return _named(model, owners, patterns)
-    model_type = getattr(getattr(model, "config", None), "model_type", None)
     known = all_architectures()
-    if model_type not in known:
+    roots = list(_encoders(model, known))
+    if not roots:
+        model_type = getattr(getattr(model, "config", None), "model_type", None)
         raise InputError(
             "prunable",
             None,
             f"the encoder of {model_type or type(model).__name__!r} is not known; name its parameters by "
             f"patterns such as 'encoder.*' (known: {', '.join(sorted(known))})",
         )
-    words = known[model_type].encoder
+    words = {root: known[model_type].encoder for root, model_type in roots}
     found = {
         name: parameter
         for name, parameter in model.named_parameters()
-        if isinstance(owners[name], nn.Linear) and not words.isdisjoint(name.split("."))
+        for root in words
+        if isinstance(owners[name], nn.Linear)
+        and name.startswith(root)
+        and not words[root].isdisjoint(name[len(root) :].split("."))
     }
     if not found:
-        raise InputError(
-            "model", type(model).__name__, f"no linear layer in {' or '.join(sorted(words))} found"
-        )
+        looked = sorted(set().union(*words.values()))
+        raise InputError("model", type(model).__name__, f"no linear layer in {' or '.join(looked)} found")
     return found
+
+
+def _encoders(model: nn.Module, known: Container[str], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """The models of known architectures in a model, outermost ones: how their names begin, and the type.
+
+    The model itself is one; or it holds one, as a SentenceTransformer or a model of the user's own does.
+    """
+    model_type = getattr(getattr(model, "config", None), "model_type", None)
+    if isinstance(model_type, str) and model_type in known:
+        yield prefix, model_type
+    elif model_type is None or not isinstance(model_type, str):
+        for name, child in model.named_children():
+            yield from _encoders(child, known, f"{prefix}{name}.")
 
 
 def protected_parameters(model: nn.Module, patterns: Sequence[str] | None = None) -> dict[str, nn.Parameter]:
     """All parameters that are not prunable, by name; raises what `prunable_parameters` raises."""
+    model = unwrapped(model)
     cut = prunable_parameters(model, patterns)
     return {name: parameter for name, parameter in model.named_parameters() if name not in cut}
 
@@ -75,6 +94,7 @@ def linear_layers(model: nn.Module, names: Sequence[str]) -> dict[str, list[nn.L
     Raises:
         InputError: A parameter belongs to a module that is no ``nn.Linear``.
     """
+    model = unwrapped(model)
     owners: dict[int, list[nn.Module]] = {}
     for module in model.modules():
         for parameter in dict.fromkeys(module.parameters(recurse=False)):

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from deepcuts.common.errors import InputError, InvariantError, MismatchError
+from deepcuts.common.wrapped import unwrapped
 from deepcuts.masks.masks import Masks
 
 #: Bytes of a weight → whole numbers of that size.
@@ -32,7 +33,7 @@ class HeldMasks:
     """
 
     def __init__(self, model: nn.Module, masks: Masks) -> None:
-        self._model = model
+        self._model = model = unwrapped(model)
         parameters = masks.parameters_of(model)
         # All bits of a kept weight and none of a cut one: -1 and 0, a byte each.
         self._kept: dict[str, Tensor] = {

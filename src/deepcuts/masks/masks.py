@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from deepcuts.common.errors import MismatchError
 from deepcuts.common.tensors import same_tensors, shapes_hash
+from deepcuts.common.wrapped import unwrapped
 from deepcuts.masks.bits import MaskBits, TensorBits
 
 
@@ -76,7 +77,7 @@ class Masks(Mapping[str, Tensor]):
         Raises:
             MismatchError: The model lacks one of them, or one has another shape.
         """
-        parameters = dict(model.named_parameters())
+        parameters = dict(unwrapped(model).named_parameters())
         missing = [name for name in self.tensors if name not in parameters]
         if missing:
             raise MismatchError(

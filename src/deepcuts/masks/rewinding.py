@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from deepcuts.common.digests import tensor_bytes, tensors_digest
 from deepcuts.common.errors import InvariantError, MismatchError
+from deepcuts.common.wrapped import unwrapped
 
 
 @dataclass(frozen=True)
@@ -54,5 +55,5 @@ def rewind(model: nn.Module, start: Snapshot) -> None:
 
 
 def _state(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    yield from model.named_parameters()
-    yield from model.named_buffers()
+    yield from unwrapped(model).named_parameters()
+    yield from unwrapped(model).named_buffers()

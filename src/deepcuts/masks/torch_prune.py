@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn.utils import prune
 
 from deepcuts.common.errors import ModelError
+from deepcuts.common.wrapped import unwrapped
 from deepcuts.masks.masks import Masks
 
 
@@ -51,7 +52,7 @@ def from_torch_prune(model: nn.Module) -> Masks:
     """
     found: dict[str, Tensor] = {}
     first: dict[int, str] = {}  # the parameters seen, by identity
-    for path, module in model.named_modules():
+    for path, module in unwrapped(model).named_modules():
         for stored, parameter in module.named_parameters(recurse=False):
             name = stored.removesuffix("_orig")
             mask = getattr(module, f"{name}_mask", None)

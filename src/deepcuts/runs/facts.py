@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from deepcuts.runs.inputs import inputs_of
 from deepcuts.tasks import baseline
 
-if TYPE_CHECKING:
-    from deepcuts.runs.job import Job
 
-
-def facts_of(job: Job) -> dict[str, Any]:
+def facts_of(job: Any) -> dict[str, Any]:
     """Model, task, inputs and baseline, each under its name."""
     data, held_out = job.task.data, job.task.held_out
     return {

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from deepcuts.architectures.parameters import linear_layers
 from deepcuts.scoring.passes import Batch, to_device
 from deepcuts.scoring.statistics.input_gram import InputGram
-from deepcuts.scoring.tokens import Tokens
+from deepcuts.scoring.tokens import Tokens, told_of_padding
 from deepcuts.scoring.watching import Watch
 
 if TYPE_CHECKING:
@@ -82,10 +82,11 @@ def _waves(cut: Cut, layers: list[nn.Linear]) -> list[list[nn.Linear]]:
 
 
 def _collect(cut: Cut, grams: Mapping[nn.Linear, InputGram], owners: Mapping[nn.Linear, Any]) -> None:
-    limit = cut.wanted.limit
+    limit, maskers = cut.wanted.limit, told_of_padding(cut.model)
     for batch in islice(cut.batches, limit):
         here: Batch = to_device(batch, _device(cut))
-        watch = Watch([(gram, owners[layer]) for layer, gram in grams.items()], Tokens.of(here))
+        fed = [(gram, owners[layer]) for layer, gram in grams.items()]
+        watch = Watch(fed, Tokens.of(here), maskers)
         with watch.watching():
             cut.loss_fn(cut.model, here)
         watch.finish()

@@ -9,6 +9,7 @@ from torch import nn
 from deepcuts.architectures.parameters import prunable_parameters
 from deepcuts.common.errors import InputError
 from deepcuts.common.seeds import check_seed
+from deepcuts.common.wrapped import unwrapped
 from deepcuts.scoring.memory import check_memory
 from deepcuts.scoring.options import ScoringOptions
 from deepcuts.scoring.passes import Batch, LossFunction, model_loss
@@ -44,8 +45,9 @@ def score(
         model: Any module; scored on the device that it is on.
         batches: Mappings of tensors with the labels among them; moved to the model's device. Read no
             further than the options ask for, and not at all if no strategy needs data. With a `loss_fn` that
-            takes them they may be tuples, lists or anything else; which tokens are padding is then not
-            known, so that all count in mean outputs and inputs.
+            takes them they may be tuples, lists or anything else. Which tokens are padding is read off an
+            ``attention_mask`` in the batch, or else off what the encoder is called with; without one all
+            count in mean outputs and inputs.
         strategies: Names such as ``"LayerGradCAMShift"`` (see `Strategy.parse`), or strategies.
         seed: Seed of noise, dropout and random scores, from 0 to below 2**32.
         options: See `ScoringOptions`.
@@ -101,6 +103,7 @@ def score_requests(
     if not requests:
         raise InputError("strategies", [], "at least one is needed")
     check_seed(seed)
+    model = unwrapped(model)
     wanted = {request: Wanted.of(request) for request in requests}
     parameters = prunable_parameters(model, prunable)
     check_memory(parameters, requests)

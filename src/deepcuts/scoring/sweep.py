@@ -22,6 +22,7 @@ from deepcuts.scoring.gradient_passes import GradientPasses
 from deepcuts.scoring.passes import Batch, Gradients, LossFunction, batch_size, model_loss, to_device
 from deepcuts.scoring.statistics import LayerStatistic
 from deepcuts.scoring.tally import Tally
+from deepcuts.scoring.tokens import told_of_padding
 from deepcuts.scoring.wanted import Changed, Clean, Wanted, grouped
 
 
@@ -60,6 +61,7 @@ class Sweep:
             if one.criterion.reads_gradient:  # refused before any pass
                 explaining(one.gradient.explained(one.options), loss_fn)
         self.tally = Tally(parameters, wanted, layers, seed)
+        self._maskers = told_of_padding(model) if needs_layers else []
         self.compiled: CompiledLoss | None = None
         if any(one.options.compile for one in wanted):
             kinds = [kind for one in wanted for kind in one.criterion.statistics]
@@ -108,7 +110,7 @@ class Sweep:
         """The pass in which nothing is changed: statistics of layers, and the gradient of the loss itself."""
         of_gradient = [one for one in sharing if one.clean_gradient]
         self._set_dropout(clean.dropout, seed, "plain")
-        watch = self.tally.watch(sharing, batch)
+        watch = self.tally.watch(sharing, batch, self._maskers)
         with torch.set_grad_enabled(bool(of_gradient)):
             if clean.compiled and self.compiled:  # which has hooks of its own
                 loss_fn = partial(self.compiled, watch=watch)

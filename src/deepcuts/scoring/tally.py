@@ -119,8 +119,8 @@ class Tally:
             found[kind.name] = self._shared[key]
         return found
 
-    def watch(self, sharing: Iterable[Wanted], batch: Batch) -> Watch:
-        """An observer of one clean pass, for the scores that share it."""
+    def watch(self, sharing: Iterable[Wanted], batch: Batch, maskers: Iterable[nn.Module] = ()) -> Watch:
+        """An observer of one clean pass, for the scores that share it; for `maskers` see `Watch`."""
         fed = {
             id(shared): shared
             for one in sharing
@@ -131,7 +131,8 @@ class Tally:
         for shared in fed.values():
             shared.start_batch()
         pairs = [(shared.statistic, shared.layers) for shared in fed.values()]
-        return Watch([(s, layers) for s, layers in pairs if isinstance(s, LayerStatistic)], Tokens.of(batch))
+        of_layers = [(one, layers) for one, layers in pairs if isinstance(one, LayerStatistic)]
+        return Watch(of_layers, Tokens.of(batch), maskers)
 
     @torch.no_grad()
     def receive(self, sharing: Sequence[Wanted], name: str, gradient: Tensor, is_there: bool) -> None:

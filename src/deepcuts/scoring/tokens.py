@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from inspect import signature
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from deepcuts.common.errors import ScoringError
 from deepcuts.scoring.passes import Batch
@@ -65,6 +66,21 @@ class Tokens:
     @cached_property
     def _number_of_all(self) -> float:
         return 0.0 if self._real is None else float(self._real.numel())
+
+
+def told_of_padding(model: nn.Module) -> list[nn.Module]:
+    """The outermost modules whose ``forward`` takes an ``attention_mask``: the model, or what is in it."""
+    if "attention_mask" in signature(model.forward).parameters:
+        return [model]
+    return [found for child in model.children() for found in told_of_padding(child)]
+
+
+def given_to(forward: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """The ``attention_mask`` of a call of such a module's ``forward``; None where it was given none."""
+    if "attention_mask" in kwargs:
+        return kwargs["attention_mask"]
+    position = list(signature(forward).parameters).index("attention_mask")
+    return args[position] if position < len(args) else None
 
 
 def token_mask(given: Tensor) -> Tensor:

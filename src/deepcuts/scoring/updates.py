@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from deepcuts.architectures.parameters import prunable_parameters
 from deepcuts.common.errors import InputError
+from deepcuts.common.wrapped import unwrapped
 from deepcuts.masks.masks import Masks
 from deepcuts.scoring.options import ScoringOptions
 from deepcuts.scoring.passes import Batch, LossFunction, model_loss
@@ -98,6 +99,7 @@ def updated_weights(
         raise InputError(
             "strategy", str(request.strategy), "its criterion must be one that updates kept weights"
         )
+    model = unwrapped(model)
     parameters = prunable_parameters(model, prunable)
     masks.parameters_of(model)
     device = next(iter(parameters.values())).device

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import cached_property
+from contextlib import ExitStack, contextmanager
+from functools import cached_property, wraps
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from deepcuts.scoring.statistics import LayerStatistic
-from deepcuts.scoring.tokens import Tokens
+from deepcuts.scoring.tokens import Tokens, given_to
 
 
 class ObservedCall:
@@ -66,12 +66,18 @@ class Watch:
     Args:
         statistics: What is fed, each with the layers that it is of.
         tokens: The batch's tokens.
+        maskers: Modules that are told which tokens are padding when they are called: those tokens count where
+            the batch itself says nothing of them, as one of several texts does.
     """
 
     def __init__(
-        self, statistics: Iterable[tuple[LayerStatistic, Sequence[nn.Module]]], tokens: Tokens
+        self,
+        statistics: Iterable[tuple[LayerStatistic, Sequence[nn.Module]]],
+        tokens: Tokens,
+        maskers: Iterable[nn.Module] = (),
     ) -> None:
         self._tokens = tokens
+        self._maskers = [] if tokens.shape is not None else list(maskers)
         self._statistics: dict[nn.Module, list[LayerStatistic]] = {}
         for one, layers in statistics:
             for layer in layers:
@@ -88,13 +94,35 @@ class Watch:
             for layer in self._statistics
         ]
         try:
-            yield
+            with ExitStack() as listening:
+                for masker in self._maskers:
+                    listening.enter_context(self._listening(masker))
+                yield
         finally:
             for hook in hooks:
                 hook.remove()
 
     def _hook(self, layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Tensor) -> None:
         self.observe(layer, args[0] if args else kwargs["input"], output)
+
+    @contextmanager
+    def _listening(self, masker: nn.Module) -> Iterator[None]:
+        """Hear each call of a module; of its ``forward`` itself, which some call without the hooks."""
+        forward, own = masker.forward, vars(masker).get("forward")
+
+        @wraps(forward)
+        def heard(*args: Any, **kwargs: Any) -> Any:
+            self._tokens = Tokens(given_to(forward, args, kwargs))
+            return forward(*args, **kwargs)
+
+        masker.forward = heard
+        try:
+            yield
+        finally:
+            if own is None:
+                del masker.forward
+            else:
+                masker.forward = own
 
     def observe(self, layer: nn.Module, inputs: Tensor, output: Tensor) -> None:
         """Take ``(..., in_features)`` and ``(..., out_features)`` of one run of a layer."""

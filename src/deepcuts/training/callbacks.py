@@ -9,24 +9,47 @@ from typing import Any
 from transformers import EarlyStoppingCallback, TrainerCallback
 
 from deepcuts.common.progress import Reporter
+from deepcuts.common.wrapped import unwrapped
 from deepcuts.masks.holding import HeldMasks
+from deepcuts.masks.masks import Masks
 from deepcuts.training.epochs import CONSTANT
 from deepcuts.training.plan import TrainingPlan
 
 
 class MaskCallback(TrainerCallback):
-    """Keeps cut weights at exactly 0 after every step of whatever optimizer the Trainer runs."""
+    """Keeps cut weights at exactly 0 after every step of whatever optimizer a Trainer runs.
 
-    def __init__(self, held: HeldMasks) -> None:
-        self._held = held
+    It holds what the model has at the time: a parameter that was replaced or moved to another device is
+    masked as well, and one that is gone is an error.
 
-    def on_train_begin(self, *args: Any, **kwargs: Any) -> None:
+    Args:
+        masks: Masks for some parameters of the model that is trained, or what holds them on it already.
+
+    Raises:
+        MismatchError: When training begins: the masks are for another model.
+        InvariantError: When training ends: a cut weight is not 0; something else wrote to it.
+    """
+
+    def __init__(self, masks: Masks | HeldMasks) -> None:
+        self._masks = masks
+        self._held = masks if isinstance(masks, HeldMasks) else None
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Before the first step."""
+        if not isinstance(self._masks, HeldMasks):
+            self._held = HeldMasks(unwrapped(kwargs["model"]), self._masks)
+        assert self._held is not None
         self._held.apply()
 
     def on_optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """After the optimizer has moved what it moves."""
-        self._held.apply()
+        if self._held is not None:
+            self._held.apply()
+
+    def on_train_end(self, *args: Any, **kwargs: Any) -> None:
+        """After the last step."""
+        if self._held is not None:
+            self._held.verify()
 
 
 class ProgressCallback(TrainerCallback):

@@ -117,7 +117,7 @@ def train(
     if checkpoint is not None:
         reporter.line(f"{label}: going on from {checkpoint.name}")
     done = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
-    with _tensorboard_folder(logs), _own_config(model), reporter.bar(label, steps, done) as advance:
+    with _tensorboard_folder(logs), own_config(model), reporter.bar(label, steps, done) as advance:
         trainer = Loop(
             objective=aim,
             options=values,
@@ -138,7 +138,7 @@ def train(
         )
         trainer.remove_callback(PrinterCallback)
         trainer.remove_callback(ProgressCallback)
-        with storing(folder), _own_forward(model), teaching(teacher, model), _frozen(model, plan.part):
+        with storing(folder), own_forward(model), teaching(teacher, model), frozen(model, plan.part):
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if held is not None:
         held.verify()
@@ -191,24 +191,24 @@ def _check_teacher(objective: Objective, teacher: nn.Module | None, model: nn.Mo
 
 
 @contextlib.contextmanager
-def _frozen(model: nn.Module, part: str) -> Iterator[None]:
+def frozen(model: nn.Module, part: str) -> Iterator[None]:
     """All but the part of a model that is trained keeps its values; afterwards all can be trained again."""
-    frozen = [
+    still = [
         parameter
         for parameter in model.parameters()
         if part == "small" and parameter.dim() > 1 and parameter.requires_grad
     ]
-    for parameter in frozen:
+    for parameter in still:
         parameter.requires_grad_(False)
     try:
         yield
     finally:
-        for parameter in frozen:
+        for parameter in still:
             parameter.requires_grad_(True)
 
 
 @contextlib.contextmanager
-def _own_forward(model: nn.Module) -> Iterator[None]:
+def own_forward(model: nn.Module) -> Iterator[None]:
     """Take away what Accelerate puts over a model's ``forward``.
 
     With it the model would go on computing in the training's precision, in scores and measures too, but
@@ -225,7 +225,7 @@ def _own_forward(model: nn.Module) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _own_config(model: nn.Module) -> Iterator[None]:
+def own_config(model: nn.Module) -> Iterator[None]:
     """Give back what the Trainer changes in a model's configuration, which is saved with the model.
 
     A run that goes on after its trainings would otherwise save another one than a run from start to end.
