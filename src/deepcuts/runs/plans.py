@@ -16,6 +16,15 @@ def check_plans(job: Any) -> None:
         InputError: It is so.
     """
     job.config.finetuning().check_for(job.task.data.task)
+    check_cut(job)
+
+
+def check_cut(job: Any) -> None:
+    """Refuse scores that don't fit into memory, and a budget that keeps weights held at 0.
+
+    Raises:
+        InputError: It is so.
+    """
     check_memory(job.parameters, [job.request], updates=_updates_weights(job))
     if job.held is not None:
         shapes = {name: parameter.shape for name, parameter in job.parameters.items()}

@@ -16,15 +16,14 @@ from deepcuts.common.store import Store
 from deepcuts.common.wrapped import unwrapped
 from deepcuts.masks.rewinding import Snapshot, snapshot
 from deepcuts.runs import run_folder
-from deepcuts.runs.held import check_held
 from deepcuts.runs.pipeline import carry_out
+from deepcuts.runs.plans import check_cut, memory_of
 from deepcuts.runs.run_folder import check_run_folder, open_run
 from deepcuts.runs.trainers.arguments import said_by
 from deepcuts.runs.trainers.checks import check_frozen, check_kind, check_trainer, unread_by_loss
 from deepcuts.runs.trainers.config import TrainerConfig
 from deepcuts.runs.trainers.piece import TrainerPiece, can_evaluate
 from deepcuts.runs.trainers.rows import rows_digest
-from deepcuts.scoring.memory import check_memory
 from deepcuts.scoring.strategy import ScoreRequest, Strategy
 
 
@@ -88,6 +87,7 @@ def prune_trainer(
             return finished
         for note in piece.notes:
             piece.reporter.line(f"note: {note}")
+        piece.reporter.line(f"memory for scoring: {memory_of(piece)}")
         store = own if shared is None else Store(Path(shared), piece.processes)
         return carry_out(piece, folder, store, keep_scores=keep_scores)
 
@@ -130,7 +130,6 @@ def _prepared(
         raise InputError(
             "score_compile", True, "a Trainer's own loss can't be compiled for scores; leave it out"
         )
-    check_memory(parameters, [request])
     begun = snapshot(model)
     processes = Processes.join()
     shown = reporter or Reporter(console(stderr=True))
@@ -152,10 +151,7 @@ def _prepared(
         shown if processes.is_first else Reporter(),
         tuple(told),
     )
-    if piece.held is not None:
-        check_held(
-            budget, piece.held, {key: p.shape for key, p in parameters.items()}, request.strategy.scope
-        )
+    check_cut(piece)
     return piece
 
 
