@@ -10,7 +10,8 @@ from torch import Tensor
 from deepcuts.common import tensor_file
 from deepcuts.masks.rewinding import rewind
 from deepcuts.runs import run_folder
-from deepcuts.runs.steps.train import Train, saved_state
+from deepcuts.runs.steps.step import saved_state
+from deepcuts.runs.steps.train import Train
 from deepcuts.tasks import baseline, measure, why_constant
 from deepcuts.training.evaluation import predict
 

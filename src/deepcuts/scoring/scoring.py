@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from torch import nn
+from torch import Tensor, nn
 
 from deepcuts.architectures.parameters import prunable_parameters
 from deepcuts.common.errors import InputError
@@ -91,11 +91,13 @@ def score_requests(
     loss_fn: LossFunction | None = None,
     prunable: Sequence[str] | None = None,
     distributed: bool = False,
+    values: Mapping[str, Tensor] | None = None,
 ) -> dict[ScoreRequest, Scores]:
     """Score every prunable weight by strategies with options of their own, in one sweep.
 
     Requests that need the same passes over a batch share them: Cam-Cut with ten values of λ costs one
-    forward and backward pass a batch, as with one. Arguments and errors are those of `score`.
+    forward and backward pass a batch, as with one. Arguments and errors are those of `score`, and ``values``:
+    what formulas take for the weights, by name, where passes are made with others, such as some of them cut.
 
     Returns:
         Request → `Scores`. Requests that differ in scope, or in options that are not read, share tensors.
@@ -107,7 +109,9 @@ def score_requests(
     wanted = {request: Wanted.of(request) for request in requests}
     parameters = prunable_parameters(model, prunable)
     check_memory(parameters, requests)
-    sweep = Sweep(model, parameters, list(dict.fromkeys(wanted.values())), loss_fn or model_loss, seed)
+    sweep = Sweep(
+        model, parameters, list(dict.fromkeys(wanted.values())), loss_fn or model_loss, seed, values
+    )
     with undisturbed(model):
         tally = sweep.run(batches, *(place() if distributed else (0, 1)))
     if distributed:

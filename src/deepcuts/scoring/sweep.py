@@ -35,6 +35,7 @@ class Sweep:
         wanted: The scores, each once.
         loss_fn: Gives the loss.
         seed: The run's seed.
+        values: See `deepcuts.scoring.tally.Tally`.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Sweep:
         wanted: Sequence[Wanted],
         loss_fn: LossFunction,
         seed: int,
+        values: Mapping[str, Tensor] | None = None,
     ) -> None:
         self.model = model
         self.parameters = parameters
@@ -60,7 +62,7 @@ class Sweep:
         for one in wanted:
             if one.criterion.reads_gradient:  # refused before any pass
                 explaining(one.gradient.explained(one.options), loss_fn)
-        self.tally = Tally(parameters, wanted, layers, seed)
+        self.tally = Tally(parameters, wanted, layers, seed, values)
         self._maskers = told_of_padding(model) if needs_layers else []
         self.compiled: CompiledLoss | None = None
         if any(one.options.compile for one in wanted):

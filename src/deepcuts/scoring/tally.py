@@ -73,6 +73,7 @@ class Tally:
         wanted: The scores.
         layers: The linear layers that own each parameter; empty if no score needs them.
         seed: The run's seed.
+        values: What formulas take for the weights, by name; by default those that the parameters have.
     """
 
     def __init__(
@@ -81,8 +82,10 @@ class Tally:
         wanted: Sequence[Wanted],
         layers: Mapping[str, Sequence[nn.Linear]],
         seed: int,
+        values: Mapping[str, Tensor] | None = None,
     ) -> None:
         self._parameters = parameters
+        self._values = values
         self._seeds = {name: derive_seed(seed, "tensor", name) for name in parameters}
         self._shared: dict[Hashable, Shared] = {}
         self._read = {
@@ -165,7 +168,7 @@ class Tally:
         self._add(sharing, name)
 
     def _add(self, sharing: Iterable[Wanted], name: str) -> None:
-        parameter = self._parameters[name].detach()
+        parameter = self._weights(name)
         value = parameter.float()
         computed: dict[int, Tensor] = {}
         by_row = []
@@ -199,6 +202,11 @@ class Tally:
             found[of] = computed[id(shared)]
         gradient, activation = found.pop("gradient", None), found.pop("activation", None)
         return ParamStats(value, gradient, activation, self._seeds[name], found)
+
+    def _weights(self, name: str) -> Tensor:
+        """A tensor's weights, as formulas take them."""
+        parameter = self._parameters[name].detach()
+        return parameter if self._values is None else self._values[name].to(parameter.device)
 
     def accumulated(self, wanted: Wanted, name: str) -> dict[str, Statistic]:
         """The accumulators of one statistic of a score, by parameter."""
@@ -243,8 +251,8 @@ class Tally:
         if not wanted.criterion.accumulates:
             return {name: total.compute(self._parameters[name]) for name, total in self._sums[wanted].items()}
         found = {}
-        for name, parameter in self._parameters.items():
-            held = parameter.detach()
+        for name in self._parameters:
+            held = self._weights(name)
             stats = self._stats(wanted, name, held, held.float(), {})
             found[name] = wanted.criterion.function(stats, wanted.options).float()
         return found

@@ -18,7 +18,7 @@ from deepcuts.masks.holding import apply_masks
 from deepcuts.runs import job as jobs
 from deepcuts.runs.pipeline import prune
 from deepcuts.runs.recipes import recipes
-from deepcuts.runs.steps import Cut, Run, Score, Train, key_at_end
+from deepcuts.runs.steps import Cut, Measure, Run, Score, Train, key_at_end, walk
 from deepcuts.runs.steps.step import Scored
 from deepcuts.scoring.scoring import score_requests
 
@@ -60,6 +60,60 @@ def test_rounds_divide_the_density_by_one_factor_and_score_under_the_mask(home: 
     assert own.masks is not None
     assert own.masks.kept == round(0.2 * own.masks.total)
     assert len(own.scored) == 3
+
+
+@pytest.mark.parametrize("come_back", [False, True])
+def test_rounds_are_those_of_a_plain_loop(home: Path, tmp_path: Path, come_back: bool) -> None:
+    changes = {"rounds": 3, "density": 0.2, "come_back": come_back, "finetune_epochs": 1}
+    made = job(home, strategy="LayerMagGrad", recipe="rounds", **changes)
+    own = Run(made, Store(tmp_path / "shared", made.processes), Store(tmp_path / "own", made.processes))
+    masks: list[dict[str, torch.Tensor]] = []
+    for step, before, _ in walk(made, made.steps):
+        if isinstance(step, Measure):
+            break
+        step.do(own, before)
+        if isinstance(step, Cut):
+            assert own.masks is not None
+            assert own.masks.kept == step.budget.kept_in_all(own.masks.total)
+            masks.append({name: mask.clone() for name, mask in own.masks.items()})
+            left = {name: value.detach().clone() for name, value in made.parameters.items()}
+    dense = tensor_file.load(own.trained["finetune"].folder / "state.safetensors", "state")[0]
+    kept = {name: torch.ones_like(dense[name], dtype=torch.bool) for name in made.parameters}
+    returned = 0
+    for found in masks:
+        sums = {name: torch.zeros_like(value) for name, value in made.parameters.items()}
+        with torch.no_grad():
+            for name, value in made.parameters.items():
+                value.copy_(dense[name] * kept[name])
+        for batch in made.batches(made.config.score_batch_size, None):
+            made.model.eval().zero_grad()
+            made.model(**batch).loss.backward()
+            for name, value in made.parameters.items():
+                weights = dense[name] if come_back else value.detach()
+                sums[name] += (weights * value.grad).abs()
+        made.model.zero_grad()
+        for name, total in sums.items():
+            score = total if come_back else total.masked_fill(~kept[name], -1.0)
+            now = torch.zeros(score.numel(), dtype=torch.bool)
+            now[score.flatten().topk(int(found[name].sum())).indices] = True
+            returned += int((now.view_as(kept[name]) & ~kept[name]).sum())
+            kept[name] = now.view_as(kept[name])
+            assert torch.equal(kept[name], found[name]), name
+    assert (returned > 0) is come_back
+    for name, value in left.items():  # those that came back have their values
+        assert torch.equal(value, dense[name] * kept[name])
+
+
+def test_rounds_in_which_weights_may_come_back_are_others(home: Path) -> None:
+    made = [job(home, strategy="LayerMagGrad", recipe="rounds", come_back=back) for back in (False, True)]
+    walked = [list(walk(one, one.steps)) for one in made]
+    keys = [[identity.key for _, _, identity in steps if identity is not None] for steps in walked]
+    same = [one == other for one, other in zip(*keys, strict=True)]
+    assert same == [True] * 3 + [False] * (len(same) - 3)  # fine-tuning, the first scores and the first cut
+    with pytest.raises(InputError, match=r"^come_back: got True, .*second round"):
+        config(home, strategy="LayerMagGrad", recipe="rounds", rounds=1, come_back=True)
+    with pytest.raises(InputError, match=r"^come_back: got True, .*read by neither"):
+        config(home, strategy="LayerMagGrad", come_back=True)
 
 
 @pytest.mark.parametrize("strategy", ["Random", "LayerMagWeight"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -24,7 +25,7 @@ from deepcuts.scoring.updates import updated_weights, updates_weights
 
 @dataclass(frozen=True)
 class Cut(Step):
-    """Keep as many weights as a budget says, by the last scores; what has been cut before stays cut.
+    """Keep as many weights as a budget says, by the last scores.
 
     Attributes:
         budget: How much is kept of all prunable weights.
@@ -32,12 +33,15 @@ class Cut(Step):
         update: By what kept weights get new values that make up for the cut ones, if its criterion gives any;
             None where the run goes back to earlier values, which these are not for.
         batch_size: Rows a batch, meanwhile.
+        values_of: Name of the training whose weights those get that were cut and are kept now; None where
+            what has been cut before stays cut.
     """
 
     budget: Budget
     strategy: Strategy
     update: ScoreRequest | None = None
     batch_size: int = 1
+    values_of: str | None = None
 
     kind = "cut"
 
@@ -52,6 +56,7 @@ class Cut(Step):
             "options": allocation.changed(self.budget.options) or None,
             "density": str(self.budget.density),
             "updated": self.updates or None,
+            "values": self.values_of,
         }
         return Identity(self.kind, said(content))
 
@@ -73,16 +78,17 @@ class Cut(Step):
         """Make masks, and put them on the model."""
         with run.timed("cut"):
             scores = run.scored[-1].scores
-            masks = select(scores if run.masks is None else below(scores, run.masks), self.budget)
+            before_values = run.weights_after(self.values_of)
+            stays = run.masks if before_values is None else run.piece.held
+            masks = select(scores if stays is None else below(scores, stays), self.budget)
             planned = self.budget.kept_in_all(masks.total)
             if masks.kept != planned:
                 raise InvariantError(f"{masks.kept:,} weights are kept, {planned:,} were planned")
             _check_held(masks, run.piece.held)
             values = self._updated(run.piece, masks) if self.updates else {}
+            _write(run.piece, before_values or {})
             apply_masks(run.piece.model, masks)
-            with torch.no_grad():
-                for name, value in values.items():
-                    run.piece.parameters[name].copy_(value)
+            _write(run.piece, values)
         run.masks = masks
 
     def _updated(self, piece: Workpiece, masks: Masks) -> dict[str, Tensor]:
@@ -93,6 +99,12 @@ class Cut(Step):
         return updated_weights(
             piece.model, batches, masks, request, seed=piece.seed, loss_fn=piece.loss, prunable=names
         )
+
+
+@torch.no_grad()
+def _write(piece: Workpiece, values: Mapping[str, Tensor]) -> None:
+    for name, value in values.items():
+        piece.parameters[name].copy_(value)
 
 
 def _check_held(masks: Masks, held: Masks | None) -> None:

@@ -33,12 +33,15 @@ class Score(SharedStep):
         request: By what.
         batch_size: Rows a batch.
         former: How version 0.1 identified it; see `deepcuts.runs.legacy`.
+        values_of: Name of the training whose weights its formula takes, those that are cut among them, though
+            passes go by the model as it is; None for the model's.
     """
 
     request: ScoreRequest
     batch_size: int
     is_shared: bool = False
     former: Callable[[Any, ScoreRequest], Mapping[str, Any] | None] | None = None
+    values_of: str | None = None
 
     kind = "score"
     title = "scoring"
@@ -53,6 +56,7 @@ class Score(SharedStep):
             "options": changed_options(self.request),
             "prunable": list(piece.parameters),
             "seed": piece.seed,
+            "values": self.values_of,
         }
         if strategy.needs_data:  # else there are no batches to depend on, nor passes
             content.update({**piece.material, "batch_size": self.batch_size, **arithmetic(piece)})
@@ -63,7 +67,7 @@ class Score(SharedStep):
         """Make the scores what the next cut goes by."""
         store = run.shared if self.is_shared else run.own
         assert store is not None
-        score_all(run.piece, store, before, [self])
+        score_all(run.piece, store, before, [self], run.weights_after(self.values_of))
         with store.stage(self.identity(run.piece, before)) as stage:
             done = stage.finished()
             scores = Scores.load(stage.folder / _SCORES).under(self.request.strategy)
@@ -100,7 +104,13 @@ class Score(SharedStep):
         return "score", f"{batches:,} batches of {self.batch_size}, {passes:,} passes"
 
 
-def score_all(piece: Workpiece, store: Store, before: str, steps: Sequence[Score]) -> None:
+def score_all(
+    piece: Workpiece,
+    store: Store,
+    before: str,
+    steps: Sequence[Score],
+    values: Mapping[str, Tensor] | None = None,
+) -> None:
     """Score the model as it is by several strategies in one sweep, into a store.
 
     Scores that differ in scope, in inversion, or in options that they don't read are one; those that the
@@ -111,6 +121,7 @@ def score_all(piece: Workpiece, store: Store, before: str, steps: Sequence[Score
         store: Where the scores go.
         before: Key of all that the model and its masks depend on.
         steps: What is wanted; they agree in their batch size.
+        values: What formulas take for the weights; by default those of the model.
     """
     first: dict[str, tuple[Identity, Score]] = {}
     for step in steps:
@@ -128,7 +139,7 @@ def score_all(piece: Workpiece, store: Store, before: str, steps: Sequence[Score
                 piece.reporter.line(f"score: {name} reused from {stages[key].folder}")
         by_request = {step.request: step for step in missing}
         for together in fitting(piece.parameters, list(by_request)):
-            _sweep(piece, {by_request[request]: missing[by_request[request]] for request in together})
+            _sweep(piece, {by_request[request]: missing[by_request[request]] for request in together}, values)
 
 
 def batches_of(piece: Workpiece, steps: Sequence[Score]) -> Batches:
@@ -144,7 +155,7 @@ def changed_options(request: ScoreRequest) -> dict[str, Any]:
     return request.strategy.options_read(request.options).changed
 
 
-def _sweep(piece: Workpiece, stages: Mapping[Score, Stage]) -> None:
+def _sweep(piece: Workpiece, stages: Mapping[Score, Stage], values: Mapping[str, Tensor] | None) -> None:
     started = time.monotonic()
     steps = list(stages)
     batches = batches_of(piece, steps)
@@ -159,6 +170,7 @@ def _sweep(piece: Workpiece, stages: Mapping[Score, Stage]) -> None:
             loss_fn=piece.loss,
             prunable=list(piece.parameters),
             distributed=piece.processes.is_distributed,
+            values=values,
         )
     seconds = time.monotonic() - started
     piece.reporter.line(f"{label}: {len(batches)} batches of {steps[0].batch_size}  {seconds:.0f} s")

@@ -14,12 +14,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from deepcuts.common import tensor_file
 from deepcuts.common.store import Identity, Store, stage_key
 from deepcuts.masks.masks import Masks
-from deepcuts.masks.rewinding import rewind
+from deepcuts.masks.rewinding import Snapshot, rewind
 from deepcuts.runs.plateau import Plateau
 from deepcuts.runs.steps.workpiece import Assessment, Tracking, Workpiece
 from deepcuts.scoring.scores import Scores
+
+#: The file of the weights that a training left, in its stage's folder.
+STATE = "state.safetensors"
 
 #: How much work something is: kind of work, such as ``"fine-tuning, epochs"`` → how much of it.
 Work = Counter[str]
@@ -120,11 +124,23 @@ class Run:
         if found.predictions is not None:
             self.predictions[phase] = found.predictions
 
+    def weights_after(self, training: str | None) -> Mapping[str, Tensor] | None:
+        """The prunable weights that a training left, before any cut; None for no training's."""
+        if training is None:
+            return None
+        state = saved_state(self.trained[training].folder).tensors
+        return {name: state[name] for name in self.piece.parameters}
+
     @property
     def run_folder(self) -> Path:
         """The run folder of a run that has one."""
         assert self.folder is not None
         return self.folder
+
+
+def saved_state(folder: Path) -> Snapshot:
+    """The weights that a training left in its stage's folder."""
+    return Snapshot(tensor_file.load(folder / STATE, "state")[0])
 
 
 class Step(ABC):

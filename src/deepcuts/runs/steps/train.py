@@ -15,14 +15,13 @@ from deepcuts.common.seeds import SEEDS, derive_seed
 from deepcuts.common.store import Identity, Stage
 from deepcuts.masks.masks import Masks
 from deepcuts.masks.rewinding import Snapshot, rewind, snapshot
-from deepcuts.runs.steps.step import Run, SharedStep, Trained, Work, arithmetic, said
+from deepcuts.runs.steps.step import STATE, Run, SharedStep, Trained, Work, arithmetic, said, saved_state
 from deepcuts.runs.steps.workpiece import Aim, Assessment, Workpiece
 from deepcuts.training.plan import TrainingPlan
 
 #: Raised when a training of the same identity would give other weights, or one's defaults have changed.
 VERSION = 4
 
-_STATE = "state.safetensors"
 _PREDICTIONS, _DEV = "predictions.safetensors", "dev"
 _CHECKPOINTS = "checkpoints"
 
@@ -150,7 +149,7 @@ class Train(SharedStep):
         if piece.processes.is_first:
             if found.predictions is not None:
                 piece.save_predictions(stage.folder / _PREDICTIONS, {_DEV: found.predictions})
-            tensor_file.save(stage.folder / _STATE, "state", snapshot(piece.model).tensors, {})
+            tensor_file.save(stage.folder / STATE, "state", snapshot(piece.model).tensors, {})
             stage.finish(record)
             for folder in stage.folder.glob(f"{_CHECKPOINTS}*"):
                 shutil.rmtree(folder, ignore_errors=True)
@@ -175,11 +174,6 @@ def _said(path: Path) -> Tensor | None:
     held, _ = tensor_file.load(path, "predictions")
     with tensor_file.meaning(path, "predictions"):
         return held[_DEV]
-
-
-def saved_state(folder: Path) -> Snapshot:
-    """The weights that a training left in its stage's folder."""
-    return Snapshot(tensor_file.load(folder / _STATE, "state")[0])
 
 
 def not_at_default(plan: TrainingPlan) -> dict[str, Any]:
