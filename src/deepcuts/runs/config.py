@@ -163,13 +163,16 @@ class PruneConfig(BaseModel):
         mine = self.model_dump(mode="json")
         before = {name: saved.get(name, option.default) for name, option in settings().items()} | dict(saved)
         if isinstance(saved.get("data"), Mapping):
-            of_data = {option.setting: option.default for option in data_options()}
-            before["data"] = {**of_data, **saved["data"]}
+            before["data"] = {**self._data_by_default(), **saved["data"]}
         return {
             name: (before.get(name), mine.get(name))
             for name in sorted({*mine, *before})
             if mine.get(name) != _as_json(before.get(name))
         }
+
+    def _data_by_default(self) -> dict[str, Any]:
+        """What a saved configuration says of data where it says nothing."""
+        return {option.setting: option.default for option in data_options()}
 
     def _plan(self, epochs: int, learning_rate: float) -> TrainingPlan:
         shared = {option.name: getattr(self, option.setting) for option in options_of(TrainingPlan)}

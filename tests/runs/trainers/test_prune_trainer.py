@@ -157,7 +157,7 @@ def test_a_finished_run_is_not_done_again_and_one_of_other_rows_is_refused(tmp_p
     assert same(state(trainer.model), before)
     rows = copy.deepcopy(trainer.train_dataset)
     rows[3]["labels"] = 1 - rows[3]["labels"]
-    with pytest.raises(RunFolderError, match="another configuration"):
+    with pytest.raises(RunFolderError, match=r"another configuration .train_dataset: "):
         deepcuts.prune_trainer(classifier(tmp_path, train_dataset=rows), **PAPER, output=tmp_path / "run")
     other = classifier(tmp_path, args=arguments(tmp_path, learning_rate=1e-3))
     with pytest.raises(RunFolderError, match="learning_rate"):

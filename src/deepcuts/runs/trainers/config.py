@@ -110,6 +110,19 @@ class TrainerConfig(PruneConfig):
         """The plan of the retraining after the cut."""
         return self._as_long_as_asked(super().retraining(), "retrain_epochs")
 
+    def differences(self, saved: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+        """See `PruneConfig.differences`; what a Trainer is differs part by part."""
+        found = super().differences(saved)
+        if isinstance(saved.get("data"), Mapping) and found.pop("data", None) is not None:
+            before, now = _flat(saved["data"]), _flat(self.data)
+            for name in sorted({*before, *now}):
+                if before.get(name) != now.get(name):
+                    found[name] = before.get(name), now.get(name)
+        return found
+
+    def _data_by_default(self) -> dict[str, Any]:
+        return {}
+
     def own(self, args: Any) -> TrainingPlan:
         """What a Trainer's arguments say."""
         return replace(
@@ -121,6 +134,18 @@ class TrainerConfig(PruneConfig):
         """A Trainer's number of steps goes before its epochs, but not before those that are asked for."""
         steps = self.data.get("most_steps")
         return plan if steps is None or epochs in self.data["by_epochs"] else replace(plan, most_steps=steps)
+
+
+def _flat(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What a Trainer is, part by part, by names that a reader knows."""
+    rows = {"train": "train_dataset", "eval": "eval_dataset"}
+    found: dict[str, Any] = {}
+    for name, value in data.items():
+        if name == "arguments":
+            found |= {f"args.{inner}": each for inner, each in value.items()}
+        else:
+            found[rows.get(name, name)] = value
+    return found
 
 
 class _Schedule:
