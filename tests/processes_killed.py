@@ -130,6 +130,7 @@ def _run(arguments: list[str], log: Path) -> None:
         sys.argv = ["deepcuts", *arguments]
         signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it may be ignored
         interruption.install()
+        interruption._state.update(begun=0, received=0)  # as in a process of its own
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         main()
         status = 0

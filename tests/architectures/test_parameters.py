@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
 import torch
+from deepcuts.runtime import sparsify
 from models import tiny, tiny_batches
 from torch import nn
+from torch.nn.utils import parametrizations, prune
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -291,3 +294,30 @@ def test_a_parameter_that_layers_share_belongs_to_all_of_them() -> None:
     tied["out"].weight = tied["table"].weight
     with pytest.raises(InputError, match=r"table\.weight.*not of Embedding"):
         linear_layers(tied, ["table.weight"])
+
+
+def masked_by_torch(layer: nn.Linear) -> None:
+    prune.l1_unstructured(layer, "weight", amount=0.5)  # type: ignore[no-untyped-call]
+
+
+def of_a_weight_norm(layer: nn.Linear) -> None:
+    parametrizations.weight_norm(layer)
+
+
+def of_an_old_weight_norm(layer: nn.Linear) -> None:
+    nn.utils.weight_norm(layer)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize("change", [masked_by_torch, of_a_weight_norm, of_an_old_weight_norm])
+def test_weights_that_are_made_anew_in_every_pass_are_refused(change: Callable[[nn.Linear], None]) -> None:
+    """What is cut of that which they are made of need not be 0 in them."""
+    model = tiny("bert")
+    change(model.bert.encoder.layer[0].intermediate.dense)
+    for work in (
+        lambda: prunable_parameters(model),
+        lambda: prunable_parameters(model, ["bert.encoder.*"]),
+        lambda: sparsify(model),
+    ):
+        with pytest.raises(InputError, match=r"intermediate.*a weight is made of it"):
+            work()

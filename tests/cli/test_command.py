@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 from commands import deepcuts
+from pruned_models import pruned_run
+
+from deepcuts import cli
 
 
 @pytest.mark.parametrize(
@@ -57,7 +61,7 @@ def test_a_name_in_an_error_does_not_act_on_the_terminal(tmp_path: Path) -> None
         (["grid", "g.yaml", "--gpus", 1], "gpus: got 1.0, but it is for --executor ray"),
         (["grid", "g.yaml", "--address", "auto"], "address: got 'auto', but it is for --executor ray"),
         (["grid", "g.yaml", "--executor", "ray", "--jobs", 1], "jobs: got 1, but it is for --executor local"),
-        (["compare", "a", "b", "--format", "csv"], "as_format: got 'csv', but it is of the tables"),
+        (["compare", "a", "b", "--format", "csv"], "deepcuts: format: got 'csv', but it is of the tables"),
         (["compare", "a", "b", "--heads", 2], "heads: got 2, but it is for --by head"),
         (["compare", "a", "./a"], "each is compared once"),
         (["bench", "nowhere", "--tolerance", 0.1], "tolerance: got 0.1, but nothing is measured on dev"),
@@ -78,3 +82,42 @@ def test_an_option_that_would_change_nothing_is_refused_even_at_its_default(
     assert done.returncode == 2
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_closed_streams_are_empty_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python has None in the place of a stream that a shell closed by ``>&-``."""
+    for name in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
+    cli._open_streams()
+    assert sys.stdin.read() == ""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        assert not stream.closed
+        stream.close()
+
+
+def test_a_run_whose_configuration_can_not_be_read_is_refused(tmp_path: Path) -> None:
+    """Its data and its length would be forgotten without a word."""
+    run = pruned_run(tmp_path / "run")
+    (run / "config.json").write_text('{"data": {}, "data": {}}')
+    for command in (["evaluate", run], ["predict", run, "the dog"], ["export", run, "-o", tmp_path / "out"]):
+        done = deepcuts(*command)
+        assert done.returncode == 2
+        assert "config.json: can't be read ('data' stands twice in one object)" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["predict", "m", "a", "--batch-size", "9" * 400], "batch_size: got 999"),
+        (["bench", "m", "--threads", 10**12], "threads: got 1000000000000"),
+        (["bench", "m", "--threads", 2**31 - 1], "threads: got 2147483647"),
+        (["bench", "m", "--shape", f"{2**62}x4"], "shape: got '4611686018427387904x4'"),
+        (["bench", "m", "--shape", f"{'9' * 5000}x4"], "shape: got '999"),
+        (["grid", "file.yaml", "--jobs", 10**9], "jobs: got 1000000000"),
+        (["report", "store", "-o", "out", "--replicates", 2**62], "replicates: got 4611686018427387904"),
+    ],
+)
+def test_numbers_beyond_all_bounds_are_refused_before_any_work(arguments: list[object], said: str) -> None:
+    done = deepcuts(*arguments)
+    assert done.returncode == 2
+    assert said in done.stderr

@@ -215,6 +215,12 @@ def test_arguments_that_make_no_sense_are_refused(tmp_path, options, words):
         (["1,5", "2", "3,25"], "holds '1,5'; write numbers with a decimal point"),
         (["0", "0.0", "1"], "holds '0' and '0.0', one number; as classes they would be two"),
         (["1", "01", "2"], "one number; as classes they would be two"),
+        (["1,000.5", "2,000.5"], "holds '1,000.5'; write numbers with a decimal point"),
+        (["1.000,5", "2"], "holds '1.000,5'; write numbers with a decimal point"),
+        (["neg", "Neg", "pos"], "holds 'Neg' and 'neg', all but one name; as classes they would be two"),
+        (["neg\u200b", "neg", "pos"], "all but one name"),
+        (["e\u0301", "\xe9", "pos"], "all but one name"),
+        (["very  good", "very\xa0good", "pos"], "all but one name"),
     ],
 )
 def test_labels_of_which_a_guess_would_be_wrong_are_refused_unless_the_kind_is_named(
@@ -232,6 +238,7 @@ def test_labels_of_which_a_guess_would_be_wrong_are_refused_unless_the_kind_is_n
             ["1", "2", "2"],
             "guessed from the labels: they are 2 different whole numbers; --kind says otherwise",
         ),
+        (["1_000", "2_000"], "guessed from the labels: they are 2 different names; --kind says otherwise"),
         (["a", "b", "b"], "guessed from the labels: they are 2 different names; --kind says otherwise"),
         (["1", "2.5", "2"], "a number, guessed from the labels: they are numbers, and not all whole"),
         ([str(i) for i in range(21)], "they are 21 different whole numbers, more than 20"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 
 from torch import nn
@@ -13,8 +13,10 @@ from deepcuts.architectures.families import all_architectures
 from deepcuts.common.errors import InputError
 from deepcuts.common.wrapped import unwrapped
 
-__all__ = ["ARCHITECTURES", "linear_layers", "protected_parameters", "prunable_parameters"]
+__all__ = ["ARCHITECTURES", "check_plain", "linear_layers", "protected_parameters", "prunable_parameters"]
 
+#: What old weight norms, and spectral norms, make a weight of.
+_MADE_OF = frozenset({"weight_g", "weight_v", "weight_orig"})
 _HEAD_WORDS = frozenset({"classifier", "classification_head", "head", "lm_head", "qa_outputs", "score"})
 
 
@@ -33,12 +35,14 @@ def prunable_parameters(model: nn.Module, patterns: Sequence[str] | None = None)
 
     Raises:
         InputError: The architecture is unknown and no pattern is given, a pattern matches nothing that can
-            be cut, or a wildcard matches the head.
+            be cut, or a wildcard matches the head; or a weight is made anew in every pass, see `check_plain`.
     """
     model = unwrapped(model)
     owners = _owners(model)
     if patterns is not None:
-        return _named(model, owners, patterns)
+        named = _named(model, owners, patterns)
+        check_plain(model, named)
+        return named
     known = all_architectures()
     roots = list(_encoders(model, known))
     if not roots:
@@ -58,6 +62,15 @@ def prunable_parameters(model: nn.Module, patterns: Sequence[str] | None = None)
         and name.startswith(root)
         and not words[root].isdisjoint(name[len(root) :].split("."))
     }
+    made = [
+        name
+        for name in owners
+        for root in words
+        if ".parametrizations." in name
+        and name.startswith(root)
+        and not words[root].isdisjoint(name[len(root) :].split("."))
+    ]
+    check_plain(model, [*found, *made])
     if not found:
         looked = sorted(set().union(*words.values()))
         raise InputError("model", type(model).__name__, f"no linear layer in {' or '.join(looked)} found")
@@ -75,6 +88,33 @@ def _encoders(model: nn.Module, known: Container[str], prefix: str = "") -> Iter
     elif model_type is None or not isinstance(model_type, str):
         for name, child in model.named_children():
             yield from _encoders(child, known, f"{prefix}{name}.")
+
+
+def check_plain(model: nn.Module, names: Iterable[str], path: str = "") -> None:
+    """Refuse parameters of which weights are made anew in every pass: what is cut need not be 0 in those.
+
+    Args:
+        model: Any module.
+        names: Some of its parameters.
+        path: Where the module is in its model, for errors.
+
+    Raises:
+        InputError: One is what a mask of ``torch.nn.utils.prune`` or a parametrisation works on.
+    """
+    for name in names:
+        owner, _, own = name.rpartition(".")
+        beside = f"{own.removesuffix('_orig')}_mask"
+        is_masked = own.endswith("_orig") and hasattr(model.get_submodule(owner), beside)
+        if is_masked or ".parametrizations." in f".{name}" or own in _MADE_OF:
+            way = (
+                "take its masks by deepcuts.masks.torch_prune.from_torch_prune, or make them permanent by "
+                "torch.nn.utils.prune.remove"
+                if is_masked
+                else "make it permanent first, as by torch.nn.utils.parametrize.remove_parametrizations"
+            )
+            raise InputError(
+                "model", f"{path}.{name}".lstrip("."), f"a weight is made of it in every pass; {way}"
+            )
 
 
 def protected_parameters(model: nn.Module, patterns: Sequence[str] | None = None) -> dict[str, nn.Parameter]:

@@ -124,9 +124,17 @@ def _before(
         raise typer.Exit
 
 
+def _open_streams() -> None:
+    """Let closed streams be empty ones: Python has None in their place, and libraries write to them."""
+    for name, mode in {"stdin": "r", "stdout": "w", "stderr": "w"}.items():
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 it stays open
+
+
 def main() -> None:
     """Run the command; what goes wrong on purpose is one message on standard error, not a traceback."""
     interruption.begin()
+    _open_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a terminal that lacks a character shows its number
             stream.reconfigure(errors="backslashreplace")

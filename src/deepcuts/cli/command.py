@@ -11,7 +11,11 @@ from typer.core import TyperCommand
 
 from deepcuts.common.errors import InputError
 
+#: The greatest whole number that an option may be.
+MOST = 2**31 - 1
+
 _given: ContextVar[Mapping[str, Any]] = ContextVar("given")
+_spelling: ContextVar[Mapping[str, str]] = ContextVar("spelling")
 
 
 class Command(TyperCommand):
@@ -21,6 +25,7 @@ class Command(TyperCommand):
         """Read its arguments.
 
         Raises:
+            InputError: A whole number is larger than any that could be meant.
             InputError: An option, or a path, is empty: a path would be the current folder, and a name none.
         """
         has_empty = any(one == "" or (one.startswith("-") and one.endswith("=")) for one in args)
@@ -31,6 +36,12 @@ class Command(TyperCommand):
             if source is not None and source.name == "COMMANDLINE":
                 given[str(parameter.name)] = ctx.params.get(parameter.name)
         _given.set(given)
+        _spelling.set({str(parameter.name): _spelled(parameter) for parameter in self.params})
+        for parameter in self.params:
+            number = given.get(str(parameter.name))
+            # More overflows in what reads it; a seed has a limit of its own.
+            if isinstance(number, int) and abs(number) > MOST and parameter.name != "seed":
+                raise InputError(_spelled(parameter), number, f"it must be {MOST:,} at most")
         if has_empty:
             # Options first: several arguments of one kind may be texts, and a text may be empty.
             for parameter in sorted(self.params, key=lambda one: one.param_type_name == "argument"):
@@ -62,7 +73,7 @@ def refuse_given(names: Collection[str], why: str) -> None:
     for name, value in options_given().items():
         if name in names:
             shown = str(value) if isinstance(value, Path) else value
-            raise InputError(name, shown, why)
+            raise InputError(_spelling.get({}).get(name, name), shown, why)
 
 
 def check_text(arguments: Sequence[str]) -> None:

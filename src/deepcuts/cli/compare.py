@@ -88,6 +88,7 @@ def _heads(paths: list[Path]) -> int:
     from deepcuts.common.files import read_json
     from deepcuts.runs.run_folder import MODEL
 
+    said: set[int] = set()
     for path in paths:
         if (path / MODEL / "config.json").is_file():
             try:
@@ -97,7 +98,12 @@ def _heads(paths: list[Path]) -> int:
             if isinstance(config, dict):
                 found = config.get("num_attention_heads", config.get("n_heads"))
                 if isinstance(found, int) and found > 0:
-                    return found
+                    said.add(found)
+    if len(said) == 1:
+        return said.pop()
+    if said:
+        numbers = " and ".join(map(str, sorted(said)))
+        raise InputError("heads", None, f"the models of these runs have {numbers}; give one number")
     raise InputError("heads", None, "none of the paths is a run that says it; give their number")
 
 

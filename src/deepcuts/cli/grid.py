@@ -70,6 +70,7 @@ def grid(
     from deepcuts.cli.common import say
     from deepcuts.cli.grid_table import Watcher, print_cells, print_work
     from deepcuts.common.files import check_output
+    from deepcuts.common.limits import check_processes
     from deepcuts.common.progress import console as console_of
     from deepcuts.common.progress import quiet_libraries
     from deepcuts.runs.grid.file import read_grid
@@ -77,8 +78,8 @@ def grid(
     if executor not in ("local", "ray"):
         raise InputError("executor", executor, "it must be local or ray")
     for name, value in {"jobs": jobs, "threads": threads}.items():
-        if value is not None and value < 1:
-            raise InputError(name, value, "it must be 1 or more")
+        if value is not None:
+            check_processes(name, value)
     if not (gpus >= 0 and math.isfinite(gpus)):
         raise InputError("gpus", gpus, "it must be a finite number, 0 or more")
     if executor == "ray":

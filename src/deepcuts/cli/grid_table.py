@@ -34,7 +34,7 @@ def print_work(worklist: Worklist) -> None:
         f"Work of the grid {worklist.name}",
         ["", "each cell on its own", "each step once", "to come"],
         [[kind, *(f"{work[kind]:,}" for work in columns)] for kind in worklist.alone],
-        f"Sharing saves {' and '.join(saved) or 'nothing'}.",
+        "\n".join([f"Sharing saves {' and '.join(saved) or 'nothing'}.", *worklist.merged]),
     )
 
 

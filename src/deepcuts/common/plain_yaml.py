@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 from deepcuts.common.errors import InputError, brief
 from deepcuts.common.text_lines import decode, encoding_fault
 
+_NUMBER = re.compile(
+    r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)(e[-+]?[0-9]+)?|[-+]?\.(inf|nan)", re.IGNORECASE
+)
 _MOST_VALUES, _DEEPEST, _MOST_BYTES = 100_000, 20, 4_000_000
 
 
@@ -69,6 +73,21 @@ def _loader() -> Any:
                 seen.add((type(value), value))
             return super().construct_mapping(node, deep)
 
+        def construct_number(self, node: Any) -> Any:
+            """A number in plain digits: YAML 1.1 has others, of which few know, such as 010 for 8."""
+            if not _NUMBER.fullmatch(node.value):
+                raise yaml.constructor.ConstructorError(
+                    None,
+                    None,
+                    f"{node.value!r} can be read in more than one way; write a number in plain digits, or a "
+                    "text in quotes",
+                    node.start_mark,
+                )
+            is_whole = node.tag.endswith(":int")
+            return self.construct_yaml_int(node) if is_whole else self.construct_yaml_float(node)
+
+    for kind in ("int", "float"):
+        Loader.add_constructor(f"tag:yaml.org,2002:{kind}", Loader.construct_number)
     return Loader
 
 

@@ -120,8 +120,19 @@ def finished_result(folder: Path) -> dict[str, Any] | None:
 
 
 def saved_config(folder: Path) -> dict[str, Any] | None:
-    """The configuration of a finished run; None where there is none."""
-    return _saved(folder) if (folder / RESULT).is_file() else None
+    """The configuration of a finished run; None where there is none.
+
+    Raises:
+        FileFormatError: There is one, and it can't be read.
+    """
+    if not (folder / RESULT).is_file():
+        return None
+    if (folder / CONFIG).is_file():
+        try:
+            read_json(folder / CONFIG)
+        except (OSError, ValueError, RecursionError) as error:
+            raise FileFormatError(f"{folder / CONFIG}: can't be read ({brief(error)})") from None
+    return _saved(folder)
 
 
 def former_settings(folder: Path) -> dict[str, Any]:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from deepcuts.common.errors import DataError, InputError
+from deepcuts.common.errors import InputError
 from deepcuts.tasks.columns import Columns, read_columns
 from deepcuts.tasks.final_rows import with_test
-from deepcuts.tasks.kinds.kind import all_kinds, kind_named, kind_of
+from deepcuts.tasks.guesses import check_unambiguous, infer_kind
+from deepcuts.tasks.kinds.kind import kind_named, kind_of
 from deepcuts.tasks.task import Schedule, Split, Task, TaskData, check
-from deepcuts.tasks.values import class_names, number_of
 
-_COMMA = re.compile(r"[+-]?\d+,\d+")
 SCHEDULE = Schedule(finetune_epochs=3, retrain_epochs=8, learning_rate=2e-5)
 
 
@@ -66,7 +63,7 @@ def load_files(
     train_columns, train_origin = read_columns(Path(train), (*texts, label))
     dev_columns, dev_origin = read_columns(Path(dev), (*texts, label))
     if kind is None:
-        _check_unambiguous(train_columns[label], str(train), label)
+        check_unambiguous(train_columns[label], str(train), label)
     asked = kind_named(kind or infer_kind(train_columns[label]))
     task = Task(
         name=name or Path(train).stem,
@@ -82,40 +79,6 @@ def load_files(
     guessed = "" if kind else asked.why(train_columns[label])
     found = TaskData(task, train_split, dev_split, source=f"{train}, {dev}", guessed=guessed)
     return found if test is None else with_test(found, Path(test))
-
-
-def infer_kind(values: Sequence[Any]) -> str:
-    """Tell from labels what is predicted, as `load_files` describes; missing labels don't count."""
-    return max(all_kinds(), key=lambda kind: kind.likeness(values)).name
-
-
-def _check_unambiguous(values: Sequence[Any], where: str, column: str) -> None:
-    """Refuse labels of which a guess would probably be wrong.
-
-    Raises:
-        DataError: They are numbers with a decimal comma, or one number stands there in two ways.
-    """
-    names = class_names(values)
-    numbers = [number_of(name) for name in names]
-    if any(_COMMA.fullmatch(name) for name in names) and all(
-        number is not None or _COMMA.fullmatch(name) for name, number in zip(names, numbers, strict=True)
-    ):
-        comma = next(name for name in names if _COMMA.fullmatch(name))
-        raise DataError(
-            f"{where}: column {column!r} holds {comma!r}; write numbers with a decimal point, or say that "
-            "these are names by --kind classification"
-        )
-    if None in numbers or not any(number is not None and number.is_integer() for number in numbers):
-        return
-    same: dict[float | None, list[str]] = {}
-    for name, number in zip(names, numbers, strict=True):
-        same.setdefault(number, []).append(name)
-    twice = next((spelled for spelled in same.values() if len(spelled) > 1), None)
-    if twice is not None and not kind_named(infer_kind(values)).reads_numbers:
-        raise DataError(
-            f"{where}: column {column!r} holds {' and '.join(map(repr, twice))}, one number; as classes they "
-            "would be two. Write them alike, or say --kind classification or --kind regression"
-        )
 
 
 def _split(task: Task, columns: Columns) -> Split:

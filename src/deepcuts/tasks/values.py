@@ -33,6 +33,8 @@ def number_of(value: Any) -> float | None:
     """The number that a file's value is, or spells; None where it is none."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
+    if isinstance(value, str) and "_" in value:  # Python takes 1_000 for a number; no file means one by it
+        return None
     try:
         return float(value)
     except (ValueError, OverflowError):

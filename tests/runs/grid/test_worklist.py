@@ -148,3 +148,18 @@ def test_a_cell_that_can_not_be_run_is_refused_before_any_is(
     with pytest.raises(DeepcutsError, match=message):
         worklist_of(path, tmp_path / "store")
     assert not (tmp_path / "store").exists()
+
+
+def test_combinations_that_come_to_one_cell_are_named(home: Path, tmp_path: Path) -> None:
+    """No row is longer than 16 tokens, so the length changes no result; whoever asked for it is told."""
+    lengths = {"strategy": "Random", "density": 0.3, "max_length": [16, 24, 8], "seed": 0}
+    path = write_grid_file(home, [lengths])
+    worklist = worklist_of(path, tmp_path)
+    try:
+        assert len(worklist.cells) == 1
+        (said,) = worklist.merged
+        assert said.count("Random max_length") == 3
+        assert "max_length 24" in said
+    finally:
+        write_grid_file(home)
+    assert worklist_of(home / "tiny.yaml", tmp_path).merged == ()

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from deepcuts.common.errors import DeepcutsError, InputError, brief
+from deepcuts.common.limits import check_processes
 from deepcuts.common.progress import Reporter
 from deepcuts.common.timing import Timing, in_turns
 from deepcuts.deploy.bench.advice import advice, fault
@@ -67,8 +68,8 @@ class BenchOptions:
 
     def __post_init__(self) -> None:
         check_turns(self.turns)
-        if self.threads is not None and self.threads < 1:
-            raise InputError("threads", self.threads, "it must be 1 or more")
+        if self.threads is not None:
+            check_processes("threads", self.threads)
         if self.device not in ("auto", "cpu", "cuda"):
             raise InputError("device", self.device, "it must be auto, cpu or cuda")
         if self.device == "cuda" and not torch.cuda.is_available():

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from deepcuts.common.errors import InputError
 
 #: Fewer turns than this have no spread worth the name.
 FEWEST_TURNS = 3
+
+
+_SIZE = re.compile("0*[1-9][0-9]{0,8}")
 
 
 @dataclass(frozen=True, order=True)
@@ -30,8 +34,8 @@ class Shape:
             InputError: It is something else.
         """
         parts = text.lower().split("x")
-        if len(parts) != 2 or not all(part.isascii() and part.isdigit() and int(part) for part in parts):
-            raise InputError("shape", text, "it must be ROWSxTOKENS, such as 16x128, both 1 or more")
+        if len(parts) != 2 or not all(map(_SIZE.fullmatch, parts)):
+            raise InputError("shape", text, "it must be ROWSxTOKENS, such as 16x128, both 1 to 999,999,999")
         return cls(int(parts[0]), int(parts[1]))
 
     def __str__(self) -> str:

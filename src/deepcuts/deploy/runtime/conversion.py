@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from deepcuts.architectures.families import all_architectures
+from deepcuts.architectures.parameters import check_plain
 from deepcuts.common.errors import InputError
 from deepcuts.deploy.runtime.choices import Chooser
 from deepcuts.deploy.runtime.encoder_layer import use_kernel
@@ -42,13 +43,16 @@ def sparsify(model: _Model, *, precision: Precision = "float32", dense_above: fl
             takes the kernel's attention. What was decided, `deepcuts.deploy.runtime.choices_of` tells.
 
     Raises:
-        InputError: An option has a value that is not allowed, a parameter is not on the CPU, or no linear
-            layer has weights that are 0.
+        InputError: An option has a value that is not allowed, a parameter is not on the CPU, a linear layer's
+            weight is made anew in every pass, or no linear layer has weights that are 0.
     """
     check_options(precision, dense_above)
     for name, parameter in model.named_parameters():
         if parameter.device.type != "cpu":
             raise InputError("model", f"{name} on {parameter.device}", "it must be on the CPU")
+    for path, module in model.named_modules():
+        if isinstance(module, nn.Linear):
+            check_plain(module, [name for name, _ in module.named_parameters()], path)
     fused = fused_activations(model)
     # What deepcopy finds in here, by identity, it takes instead of copying.
     replaced: dict[int, Any] = {}

@@ -56,6 +56,7 @@ class Worklist:
         alone: The work of all cells if each were run on its own.
         shared: The same with every stage done once.
         left: The work of `units`.
+        merged: Combinations of settings that come to one cell, a sentence each.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Worklist:
     alone: Work
     shared: Work
     left: Work
+    merged: tuple[str, ...] = ()
 
     def records(self) -> list[CellRecord]:
         """The cells as the store knows them now."""
@@ -86,7 +88,8 @@ def make_worklist(grid: Grid, store: Path, jobs: Jobs, *, failed: bool = False) 
         DeepcutsError: A cell can't be run; the message says what is wrong with it.
     """
     begun = former_settings(store)
-    cells = _cells([jobs.config({**begun, **settings}) for settings in grid.cells], store, jobs)
+    every = _cells([jobs.config({**begun, **settings}) for settings in grid.cells], store, jobs)
+    cells = list({cell.key: cell for cell in reversed(every)}.values())[::-1]
     labels = label_cells([cell.config.model_dump(mode="json") for cell in cells])
     names = dict(zip((cell.key for cell in cells), map(str, labels), strict=True))
     wanted = "failed" if failed else "missing"
@@ -112,6 +115,7 @@ def make_worklist(grid: Grid, store: Path, jobs: Jobs, *, failed: bool = False) 
         alone=sum((cell.alone for cell in cells), Work()),
         shared=_shared_work(cells),
         left=sum((unit.work for unit in units.values()), Work()),
+        merged=_merged(every) if len(cells) < len(every) else (),
     )
 
 
@@ -139,7 +143,7 @@ class _Cell:
 
 
 def _cells(configs: Sequence[PruneConfig], store: Path, jobs: Jobs) -> list[_Cell]:
-    """Every cell once, in the order of the file; model by model, because only one is held at a time."""
+    """The cell of every combination, in their order; model by model, because only one is held at a time."""
     by_model: dict[str, list[int]] = {}
     for index, config in enumerate(configs):
         by_model.setdefault(loaded_key(config), []).append(index)
@@ -147,7 +151,23 @@ def _cells(configs: Sequence[PruneConfig], store: Path, jobs: Jobs) -> list[_Cel
     for indices in by_model.values():
         for index in indices:
             found[index] = _cell(jobs.job(configs[index]), store)
-    return list({cell.key: cell for _, cell in sorted(found.items(), reverse=True)}.values())[::-1]
+    return [cell for _, cell in sorted(found.items())]
+
+
+def _merged(every: Sequence[_Cell]) -> tuple[str, ...]:
+    """Combinations that differ in their settings and not in anything that a result depends on.
+
+    A greater length where no row is longer is such a setting: whoever asked for it looks for its cell.
+    """
+    labels = label_cells([cell.config.model_dump(mode="json") for cell in every])
+    names: dict[str, dict[str, None]] = {}
+    for cell, label in zip(every, labels, strict=True):
+        names.setdefault(cell.key, {})[str(label)] = None
+    return tuple(
+        f"One cell, as nothing that its result depends on differs: {'; '.join(alike)}."
+        for alike in names.values()
+        if len(alike) > 1
+    )
 
 
 def _cell(job: Job, store: Path) -> _Cell:
