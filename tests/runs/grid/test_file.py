@@ -169,7 +169,7 @@ def test_a_grid_has_so_many_cells_at_most(tmp_path: Path) -> None:
 def test_columns_as_lists_and_changes_by_what_the_command_line_says(tmp_path: Path) -> None:
     content = {
         "defaults": {"model": "a", "text": ["one", "two"]},
-        "changes": {"text": {"one": {"seed": 5}}, "model": {"b": {"seed": 7}}},
+        "changes": {"model": {"b": {"seed": 7}}},
         "grids": [{"task": "sst2"}, {"train": "t.csv"}],
     }
     (tmp_path / "grid.yaml").write_text(yaml.safe_dump(content), encoding="utf-8-sig")
@@ -181,4 +181,27 @@ def test_columns_as_lists_and_changes_by_what_the_command_line_says(tmp_path: Pa
     content["grids"] = [{"train": "t.csv"}]
     (tmp_path / "grid.yaml").write_text(yaml.safe_dump(content))
     with pytest.raises(InputError, match="data: got 'GLUE', but no cell"):
-        read_grid(tmp_path / "grid.yaml", data="GLUE")
+        read_grid(tmp_path / "grid.yaml", model="b", data="GLUE")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"task": {"stbs": {"batch_size": 8}}}, "changes.task: got 'stbs'"),
+        ({"seed": {"1": {"batch_size": 8}}}, "changes.seed: got '1'"),
+        ({"rewind": {"pretrained": {"batch_size": 8}}}, "changes.rewind: got 'pretrained'"),
+        ({"text": {"one": {"batch_size": 8}}}, "changes.text: got 'one'"),  # two columns are no one
+    ],
+    ids=str,
+)
+def test_a_change_that_no_cell_meets_is_refused(tmp_path: Path, changes: Any, said: str) -> None:
+    content = {
+        "defaults": {"text": ["one", "two"]},
+        "changes": changes,
+        "grids": [{"task": ["stsb", "cola"], "seed": [0, 1]}],
+    }
+    with pytest.raises(InputError, match=said):
+        read_grid(write(tmp_path, content))
+    right = {**content, "changes": {"task": {"stsb": {"batch_size": 8}}, "model": {"a": {"batch_size": 4}}}}
+    cells = read_grid(write(tmp_path, right), model="b").cells  # the command line has another model
+    assert [cell.get("batch_size") for cell in cells] == [8, 8, None, None]

@@ -85,7 +85,9 @@ def read_grid(path: Path, **given: Any) -> Grid:
     count = sum(math.prod(map(len, one.values())) for one in axes.values())
     if count > MOST_CELLS:
         raise InputError("grids", count, f"a grid has at most {MOST_CELLS:,} cells; make several of it")
-    cells = [cell for one in axes.values() for cell in _cells(one, defaults, changes, overrides)]
+    met: set[tuple[str, Any]] = set()
+    cells = [cell for one in axes.values() for cell in _cells(one, defaults, changes, overrides, met)]
+    _check_met(changes, met, overrides)
     name = content.get("name", path.stem)
     if not isinstance(name, str) or not _NAME.fullmatch(name) or len(name.encode()) > 200:
         raise InputError("name", name, "it must be a word that can name a file")
@@ -129,17 +131,33 @@ def _cells(
     defaults: Settings,
     changes: Mapping[str, Mapping[Any, Settings]],
     overrides: Settings,
+    met: set[tuple[str, Any]],
 ) -> Iterator[Settings]:
+    """The cells of one grid; `met` gets the fields and values that cells have of those that change others."""
     for values in itertools.product(*axes.values()):
         own = dict(zip(axes, values, strict=True))
         chosen = {**_merged(defaults, own), **overrides}
         changed: Settings = {}
         for field, by_value in changes.items():
             value = chosen.get(field)  # several, such as columns, name no change
-            changed = _merged(changed, {} if isinstance(value, list) else by_value.get(value, {}))
+            if not isinstance(value, list) and value in by_value:
+                met.add((field, value))
+                changed = _merged(changed, by_value[value])
         cell = _merged(_merged(defaults, changed), own)
         above = {name: value for name, value in overrides.items() if "task" in cell or name not in _OF_TASKS}
         yield _merged(cell, above)
+
+
+def _check_met(
+    changes: Mapping[str, Mapping[Any, Settings]], met: set[tuple[str, Any]], overrides: Settings
+) -> None:
+    """Refuse what changes with a value that no cell has: a slip of the pen would change nothing."""
+    for field, by_value in changes.items():
+        for value in by_value:
+            if (field, value) not in met and field not in overrides:
+                raise InputError(
+                    f"changes.{field}", value, f"no cell's {field} is said to be that, so it changes nothing"
+                )
 
 
 def _axis(field: Option, value: Any, place: str) -> Sequence[Any]:
