@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from results import ENVIRONMENT, describe
 
 from deepcuts.common import tensor_file
 from deepcuts.common.files import write_json
@@ -23,8 +23,6 @@ from deepcuts.runs.grid.records import CELL, Failure, write_failure, write_grid
 from deepcuts.scoring.strategy import Strategy
 from deepcuts.tasks import Split, Task, baseline, measure
 from deepcuts.tasks.glue import GLUE
-
-TOTAL = 4096  # parameters of the model that the results speak of, beside the prunable ones
 
 #: How good a strategy's masks are: higher is nearer to the dense model.
 QUALITY = {"LayerMagWeight": 0.5, "LayerMagGrad": 0.9, "LayerGradCAMShift": 0.92, "Random": 0.05}
@@ -110,10 +108,10 @@ def write_cell(
         path = folder / run_folder.PREDICTIONS
         tensor_file.save(path, "predictions", content, {"dev": "d" * 64})
     write_json(folder / run_folder.CONFIG, dict(config))
-    write_json(folder / run_folder.ENVIRONMENT, {**_ENVIRONMENT, **(environment or {})})
+    write_json(folder / run_folder.ENVIRONMENT, {**ENVIRONMENT, **(environment or {})})
     split = Split((("text",),) * rows, tuple(targets.tolist()))
     measures = {name: measure(task, values, targets) for name, values in said.items()}
-    result = {**_describe(config, task, masks, rows), "baseline": baseline(task, split, split), **measures}
+    result = {**describe(config, task, masks, rows), "baseline": baseline(task, split, split), **measures}
     result["best_epoch"] = {"finetune": 2, "retrain": 3}
     result["last_epoch"] = {"finetune": measures["dense"], "retrain": measures["retrained"]}
     result["notes"] = []
@@ -123,7 +121,7 @@ def write_cell(
         "cut": 0.5, "evaluate": 2.5, "rewind": 0.25, "save": 0.5,
     }  # fmt: skip
     steps = ["finetune", "score", "cut", "rewind", "retrain"]
-    result["environments"] = [{"steps": steps, "environment": {**_ENVIRONMENT, **(environment or {})}}]
+    result["environments"] = [{"steps": steps, "environment": {**ENVIRONMENT, **(environment or {})}}]
     write_json(folder / run_folder.RESULT, result)
     return folder
 
@@ -210,93 +208,3 @@ def _predict(task: Task, targets: np.ndarray, quality: float, salt: str) -> np.n
         return np.clip(wanted, 0, 5).astype(np.float32)[:, None]
     lean = 0.8 + quality * (2 * targets - 1 + 0.6 * noise) + (quality > 0) * 0.4 * noise - 0.6 * (quality > 0)
     return np.stack([-lean, lean], axis=1).astype(np.float32)
-
-
-def _describe(config: Mapping[str, Any], task: Task, masks: MaskBits, rows: int) -> dict[str, Any]:
-    made = PruneConfig.read({**config, "data": DataConfig(**config["data"])})
-    strategy = Strategy.parse(made.strategy)
-    prunable = sum(mask.weights for mask in masks.values())
-    kept = sum(mask.kept for mask in masks.values())
-    batches = strategy.limit(made.scoring()) or 0
-    total = prunable + TOTAL
-    return {
-        "format": 2,
-        "recipe": made.recipe,
-        "strategy": made.strategy,
-        "rewind": made.rewind,
-        "seed": made.seed,
-        "model": {
-            "name": made.model,
-            "class": "BertForSequenceClassification",
-            "architecture": "bert",
-            "parameters": total,
-            "prunable": prunable,
-            "start_digest": hashlib.sha256(str(made.seed).encode()).hexdigest(),
-        },
-        "task": {
-            "name": task.name,
-            "kind": task.kind,
-            "primary": task.primary,
-            "source": "made up",
-            "digest": hashlib.sha256(task.name.encode()).hexdigest(),
-            "train_rows": 10 * rows,
-            "dev_rows": rows,
-            "truncated_rows": 0,
-            "max_length": made.max_length,
-            "select_on": made.select_on,
-            "held_out_rows": 0,
-            "described": dict.fromkeys(("kind", "text", "label", "training", "dev"), "made up"),
-        },
-        "inputs": {
-            **dict.fromkeys(("start", "config", "train", "dev"), "d" * 64),
-            "transformers": "5.2.0",
-        },
-        "budget": {
-            "asked": f"density {made.density:g}",
-            "density": made.density,
-            "scope": made.scope or strategy.scope,
-            "kept": kept,
-            "prunable": prunable,
-        },
-        "kept": {
-            "weights": kept,
-            "density": kept / prunable,
-            "parameters_left": total - prunable + kept,
-            "compression": total / (total - prunable + kept),
-            "by_tensor": {name: mask.kept for name, mask in masks.items()},
-        },
-        "scoring": {
-            **strategy.options_read(made.scoring()).as_dict(),
-            "batch_size": made.score_batch_size,
-            "batches": batches,
-            "passes": batches * strategy.passes(made.scoring()),
-        },
-        "finetuning": {**asdict(made.finetuning()), "betas": list(made.betas)},
-        "retraining": {**asdict(made.retraining()), "betas": list(made.betas)},
-        "invariants": {
-            "cut_weights_are_zero_after_retraining": True,
-            "cut_weights_are_zero_in_the_saved_model": None,
-            "saved_model_is_the_measured_one_bit_for_bit": None,
-            "kept_weights_are_as_many_as_planned": True,
-            "rewind_was_exact": made.rewind == "pretrained" or None,
-        },
-    }
-
-
-_ENVIRONMENT = {
-    "deepcuts": "0.1.0",
-    "commit": "0123456789abcdef0123456789abcdef01234567",
-    "dirty": False,
-    "python": "3.11.7",
-    "packages": {
-        "accelerate": "1.1.0", "datasets": "3.0.0", "numpy": "2.0.0", "safetensors": "0.4.5",
-        "scipy": "1.11.0", "tokenizers": "0.20.0", "torch": "2.4.0",
-        "transformers": "5.2.0",
-    },
-    "plugins": {},
-    "platform": "Linux",
-    "processor": "a processor",
-    "threads": 1,
-    "processes": 1,
-    "device": "cpu",
-}  # fmt: skip

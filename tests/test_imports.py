@@ -92,6 +92,14 @@ def test_the_root_holds_rooms_and_nothing_else() -> None:
     assert held == ROOT | set(ROOMS)
 
 
+def test_no_file_is_longer_than_one_can_read_in_one_go() -> None:
+    top = Path(__file__).parent.parent
+    paths = [path for folder in ("src", "tests", "benchmarks") for path in (top / folder).rglob("*.py")]
+    lines = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in paths}
+    assert len(lines) > 500
+    assert [f"{path}: {count}" for path, count in lines.items() if count > 300] == []
+
+
 def test_every_room_says_what_it_is_for() -> None:
     for room in ROOMS:
         text = ast.get_docstring(ast.parse((PACKAGE / room / "__init__.py").read_text(encoding="utf-8")))
