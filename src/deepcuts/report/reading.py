@@ -11,6 +11,7 @@ from typing import Any
 from deepcuts.common.errors import DeepcutsError
 from deepcuts.report.cells import Cell, load_cell
 from deepcuts.runs.grid.records import CellRecord, read_cells
+from deepcuts.runs.run_folder import is_by_trainer
 from deepcuts.runs.settings import BUDGETS, settings
 from deepcuts.scoring.strategy import Strategy
 from deepcuts.tasks import kind_named
@@ -35,6 +36,9 @@ def load_cells(store: Path, grid: str | None) -> tuple[list[Cell], list[str]]:
     faults: list[str] = []
     found = []
     for record in read_cells(store, grid, faults):
+        if is_by_trainer(record.config):
+            faults.append(f"{record.folder}: a run by a Trainer says nothing of single rows to report on")
+            continue
         fault = _config_fault(record.config)
         if fault is not None:
             faults.append(f"{record.folder}: its configuration {fault}")

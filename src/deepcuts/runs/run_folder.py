@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,8 +119,8 @@ def finished_result(folder: Path) -> dict[str, Any] | None:
     return result
 
 
-def saved_config(folder: Path) -> dict[str, Any] | None:
-    """The configuration of a finished run; None where there is none.
+def saved_config(folder: Path, *, by_trainers: bool = False) -> dict[str, Any] | None:
+    """The configuration of a finished run, if asked also of one by a user's own Trainer; None for none.
 
     Raises:
         FileFormatError: There is one, and it can't be read.
@@ -132,7 +132,13 @@ def saved_config(folder: Path) -> dict[str, Any] | None:
             read_json(folder / CONFIG)
         except (OSError, ValueError, RecursionError) as error:
             raise FileFormatError(f"{folder / CONFIG}: can't be read ({brief(error)})") from None
-    return _saved(folder)
+    saved = _saved(folder)
+    return None if saved is None or (is_by_trainer(saved) and not by_trainers) else saved
+
+
+def is_by_trainer(saved: Mapping[str, Any]) -> bool:
+    """Whether a configuration is of a run by a user's own Trainer, which knows data and lengths itself."""
+    return isinstance(saved.get("data"), Mapping) and "trainer" in saved["data"]
 
 
 def former_settings(folder: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from commands import deepcuts as command
 from safetensors.torch import load_file
 from trainers import Weighted, answerer, arguments, classifier, magnitudes_of_gradients, masked_words, tagger
 from transformers import AutoModelForSequenceClassification, EarlyStoppingCallback, Trainer, TrainerCallback
@@ -255,3 +256,20 @@ def test_what_is_written_is_what_was_measured(tmp_path: Path, monkeypatch: pytes
     assert same({name: written[name] for name in state(trainer.model) if name in written}, {
         name: value for name, value in state(trainer.model).items() if name in written
     })  # fmt: skip
+
+
+def test_commands_say_what_they_can_not_know_of_such_a_run(tmp_path: Path) -> None:
+    """Which rows there are to measure on, and how long they may be, is the Trainer's to know."""
+    deepcuts.prune_trainer(classifier(tmp_path), **PAPER, output=tmp_path / "run")
+    run = tmp_path / "run"
+    assert command("inspect", run).returncode == 0
+    assert command("export", run, "--format", "sparse", "--output", tmp_path / "sparse").returncode == 0
+    said = command("predict", run, "the dog is here")
+    assert said.returncode == 0
+    assert json.loads(said.stdout)["label"] in ("LABEL_0", "LABEL_1")
+    evaluated = command("evaluate", run)
+    assert evaluated.returncode == 2
+    assert "name a task" in evaluated.stderr
+    reported = command("report", tmp_path, "--output", tmp_path / "report")
+    assert "a run by a Trainer" in reported.stdout + reported.stderr
+    assert "Traceback" not in reported.stderr

@@ -181,7 +181,7 @@ def _runs(store: Path) -> list[CellRecord]:
     """The finished runs of `deepcuts prune` whose folders lie in this one."""
     folders = [path.parent for path in sorted(store.glob(f"*/{run_folder.RESULT}"))]
     configs = {
-        folder: run_folder.saved_config(folder)
+        folder: run_folder.saved_config(folder, by_trainers=True)
         for folder in folders
         if not folder.name.startswith(f"{CELL}-")
     }
