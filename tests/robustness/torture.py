@@ -239,6 +239,9 @@ def _bits(folder: Path) -> dict[str, Any]:
         name = str(path.relative_to(folder))
         if not path.is_file() or path.name.endswith(".lock"):
             continue
+        # A cell is done once it has its result, whether or not it was killed before its record as a stage.
+        if path.name == "stage.json" and (path.parent / "result.json").is_file():
+            continue
         if path.suffix == ".json" and path.name != "environment.json":
             found[name] = _timeless(json.loads(path.read_text()))
         elif path.name != "environment.json":

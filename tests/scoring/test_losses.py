@@ -99,3 +99,15 @@ def test_a_parameter_that_no_loss_depends_on_is_refused_by_name() -> None:
         score(model, batches, ["LayerMagGrad"], loss_fn=lambda m, b: b["x"].sum(), prunable=names)
     with pytest.raises(ScoringError, match="took no part"):
         score(model, batches, ["LayerGradCAM"], loss_fn=lambda m, b: m["used"](b["x"]).sum(), prunable=names)
+
+
+@pytest.mark.parametrize(
+    ("loss", "said"),
+    [(lambda m, b: m(**b).logits, r"a tensor of shape \(\d, 2\)"), (lambda m, b: 1.0, "1.0")],
+)
+def test_a_loss_that_is_no_single_number_is_refused(
+    bert: PreTrainedModel, batches: Batches, loss: Any, said: str
+) -> None:
+    for name in ("LayerMagGrad", "LayerSmoothGrad", "LayerFisher"):
+        with pytest.raises(ScoringError, match=f"the loss is {said}, but it must be a tensor of one number"):
+            score(bert, batches, [name], loss_fn=loss)

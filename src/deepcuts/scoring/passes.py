@@ -68,6 +68,17 @@ def model_loss(model: nn.Module, batch: Batch) -> Tensor:
     return loss
 
 
+def check_scalar(loss: object) -> None:
+    """Refuse what a loss function gives if that is no single number, of which there is no one gradient.
+
+    Raises:
+        ScoringError: It is not.
+    """
+    if not isinstance(loss, Tensor) or loss.numel() != 1:
+        found = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else f"{loss!r:.40}"
+        raise ScoringError(f"the loss is {found}, but it must be a tensor of one number")
+
+
 class Gradients:
     """Gradients summed over the passes of one batch, in float32; the parameters' own ``.grad`` is put aside.
 
@@ -109,8 +120,10 @@ class Gradients:
         """Add a loss's gradients to the sums; nothing else gets any.
 
         Raises:
-            ScoringError: The loss depends on none of them, or they are recomputed in a way that hides it.
+            ScoringError: The loss is no single number, depends on none of them, or they are recomputed in a
+                way that hides it.
         """
+        check_scalar(loss)
         if not loss.requires_grad:
             raise ScoringError(f"the loss depends on no prunable parameter; {_NO_GRADIENT}")
         try:

@@ -19,7 +19,15 @@ from deepcuts.scoring.compiled import CompiledLoss
 from deepcuts.scoring.example_passes import ExamplePasses
 from deepcuts.scoring.explained import explaining
 from deepcuts.scoring.gradient_passes import GradientPasses
-from deepcuts.scoring.passes import Batch, Gradients, LossFunction, batch_size, model_loss, to_device
+from deepcuts.scoring.passes import (
+    Batch,
+    Gradients,
+    LossFunction,
+    batch_size,
+    check_scalar,
+    model_loss,
+    to_device,
+)
 from deepcuts.scoring.statistics import LayerStatistic
 from deepcuts.scoring.tally import Tally
 from deepcuts.scoring.tokens import told_of_padding
@@ -156,6 +164,7 @@ class Sweep:
         """The loss of a batch, which must be finite."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=precision == "bf16"):
             loss = loss_fn(model, batch)
+        check_scalar(loss)
         if not torch.isfinite(loss).all():
             raise ScoringError(
                 f"the loss of batch {index} is {loss.detach().float().mean():g}; check its data"
