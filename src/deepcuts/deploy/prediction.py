@@ -112,8 +112,6 @@ def _predict_batch(
         found = kind.predictions(model(**encoded.to(model.device))).float().cpu()
     if not bool(torch.isfinite(found).all()):
         raise ModelError("model: its outputs are NaN or infinite, which is no prediction")
+    told = kind.tell_texts(found, model.config, batch, encoded.encodings or [])
     cut = [bool(one.overflowing) for one in encoded.encodings or []] or [False] * len(batch)
-    return [
-        Prediction(text, said, is_cut)
-        for text, said, is_cut in zip(batch, kind.tell(found, model.config), cut, strict=True)
-    ]
+    return [Prediction(text, said, is_cut) for text, said, is_cut in zip(batch, told, cut, strict=True)]

@@ -41,7 +41,19 @@ def kind_of_config(config: Any) -> TaskKind | None:
     name = getattr(config, KIND_KEY, None)
     if name is not None:
         return kind_named(name)
-    return next((kind for kind in all_kinds() if kind.recognises(config)), None)
+    return next(
+        (kind for kind in all_kinds() if _is_of_class(kind, config) and kind.recognises(config)), None
+    )
+
+
+def _is_of_class(kind: TaskKind, config: Any) -> bool:
+    """Whether a kind's models are of the class that a configuration names, if any kind's are."""
+    made_for = tuple(getattr(config, "architectures", None) or ())
+
+    def names(one: TaskKind) -> bool:
+        return any(name.endswith(one.auto_model.removeprefix("AutoModel")) for name in made_for)
+
+    return names(kind) or not any(map(names, all_kinds()))
 
 
 def kind_of_model(model: Any) -> TaskKind:

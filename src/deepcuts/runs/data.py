@@ -38,7 +38,9 @@ class DataConfig:
 
     task: str | None = setting(None, "A task known by its name, such as sst2.")
     data: str | None = setting(None, "Folder with the GLUE task; else the Hub.")
-    train: str | None = setting(None, "Your own training file: .csv, .tsv, .jsonl, .parquet.")
+    train: str | None = setting(
+        None, "Your own training file: .csv, .tsv, .jsonl, .parquet, .conll, .conllu."
+    )
     dev: str | None = setting(None, "Your own dev file.")
     test: str | None = setting(
         None, "File of labelled test rows, beside a --task too: measured once, at the end."

@@ -9,7 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
@@ -230,7 +229,7 @@ class Job(Planned):
         """Write what models said of the dev rows, with the digest of those rows."""
         said = dict(predictions)
         if targets:
-            said["targets"] = torch.tensor(self.task.dev.targets)
+            said["targets"] = self.task.kind.tensor(self.task.dev.targets)
         tensor_file.save(path, "predictions", said, {"dev": self.task.dev.digest})
 
     def save(self, folder: Path, masks: Masks) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor
 
 from deepcuts.common import tensor_file
@@ -50,7 +49,7 @@ def tested(job: Any, run: Run) -> dict[str, Any]:
         for phase, one in said.items()
     }
     if job.processes.is_first:
-        kept = {**said, "targets": torch.tensor(rows.targets)}
+        kept = {**said, "targets": job.task.kind.tensor(rows.targets)}
         tensor_file.save(run.run_folder / run_folder.TESTED, "predictions", kept, {"test": rows.digest})
     job.processes.wait()
     return {"rows": len(rows), "baseline": constant, **found, "constant": why}

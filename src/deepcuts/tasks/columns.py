@@ -14,6 +14,7 @@ from typing import Any
 from deepcuts.common.errors import DataError, brief
 from deepcuts.common.json_text import parse
 from deepcuts.common.text_lines import decode, encoding_fault
+from deepcuts.tasks.sentences import read_conll, read_conllu
 from deepcuts.tasks.task import Origin, Unit
 
 #: Characters of a field of a CSV file; Python's own limit is that of a long article.
@@ -28,8 +29,9 @@ def read_columns(path: Path, wanted: Sequence[str]) -> tuple[Columns, Origin]:
 
     ``.csv``: a header row, commas, standard quoting with ``"``. ``.tsv``: a header row and a plain split
     on tab, as GLUE has it: ``"`` is part of the text and a line is a row. ``.jsonl``, ``.ndjson``,
-    ``.json``: one object a line, or one list of objects; a key an object lacks is None. ``.parquet``. Text
-    is UTF-8, with or without a byte order mark.
+    ``.json``: one object a line, or one list of objects; a key an object lacks is None. ``.parquet``.
+    ``.conll`` (``.bio``, ``.iob``) and ``.conllu``: a word a line and a sentence a row, see
+    `deepcuts.tasks.sentences`. Text is UTF-8, with or without a byte order mark.
 
     Args:
         path: The file.
@@ -155,6 +157,10 @@ def _read_parquet(path: Path, origin: Origin) -> Table:
     return list(table.column_names), list(zip(*(column.to_pylist() for column in table.columns), strict=True))
 
 
+def _read_sentences(read: Callable[[str, str], Table]) -> _Reader:
+    return lambda path, origin: read(_text(path), origin.name)
+
+
 _Reader = Callable[[Path, Origin], Table]
 _READERS: dict[str, tuple[_Reader, Unit, int]] = {
     ".csv": (_read_csv, "row", 1),
@@ -163,4 +169,8 @@ _READERS: dict[str, tuple[_Reader, Unit, int]] = {
     ".ndjson": (_read_json_lines, "line", 1),
     ".json": (_read_json_lines, "line", 1),
     ".parquet": (_read_parquet, "row", 1),
+    ".conll": (_read_sentences(read_conll), "sentence", 1),
+    ".bio": (_read_sentences(read_conll), "sentence", 1),
+    ".iob": (_read_sentences(read_conll), "sentence", 1),
+    ".conllu": (_read_sentences(read_conllu), "sentence", 1),
 }

@@ -15,12 +15,17 @@ from deepcuts.tasks.values import class_names, number_of
 _COMMA = re.compile(r"[+-]?\d+,\d+|[+-]?\d{1,3}([,. \u00a0\u202f]\d{3})+([.,]\d+)?")
 
 
-def infer_kind(values: Sequence[Any]) -> str:
+def infer_kind(values: Sequence[Any], texts: Sequence[Any] = ()) -> str:
     """Tell from labels what is predicted, as `deepcuts.tasks.own_files.load_files` describes.
 
     Missing labels don't count.
+
+    Args:
+        values: A file's labels.
+        texts: The texts beside them, of which the first tells whether they are lists of words.
     """
-    return max(all_kinds(), key=lambda kind: kind.likeness(values)).name
+    fit = [kind for kind in all_kinds() if all(kind.reads(text) for text in texts[:1])]
+    return max(fit or all_kinds(), key=lambda kind: kind.likeness(values)).name
 
 
 def check_unambiguous(values: Sequence[Any], where: str, column: str) -> None:
@@ -41,7 +46,7 @@ def check_unambiguous(values: Sequence[Any], where: str, column: str) -> None:
     if odd and all(map(_COMMA.fullmatch, odd)):
         raise DataError(
             f"{where}: column {column!r} holds {odd[0]!r}; write numbers with a decimal point, or say that "
-            "these are names by --kind classification"
+            "these are names by --kind classification, or several labels a row by --kind labels"
         )
     if kind_named(infer_kind(values)).reads_numbers:
         return

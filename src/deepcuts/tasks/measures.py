@@ -54,7 +54,9 @@ def measure(task: Task, predictions: Array, targets: Sequence[Any] | Array) -> d
     once = np.ones((1, kind.units(targets)))
     return {
         name: float(values[0])
-        for name, values in kind.measure(predictions, targets, once, list(kind.measures)).items()
+        for name, values in kind.measure(
+            predictions, targets, once, list(kind.measures_of(task.labels))
+        ).items()
     }
 
 

@@ -9,16 +9,16 @@ from pathlib import Path
 from deepcuts.common import plugins
 from deepcuts.common.errors import InputError
 from deepcuts.common.seeds import check_seed
-from deepcuts.tasks.final_rows import TargetOf, target_of, with_test
+from deepcuts.tasks.final_rows import TargetOf, with_test
 from deepcuts.tasks.task import Task, TaskData, check
 
 #: Reads a task's data: from a folder, or without one; the seed is for data that are drawn.
 Loader = Callable[[Path | None, int], TaskData]
 
-_REGISTRY: dict[str, tuple[Task, Loader, TargetOf]] = {}
+_REGISTRY: dict[str, tuple[Task, Loader, TargetOf | None]] = {}
 
 
-def register_task(task: Task, load: Loader, target: TargetOf = target_of) -> None:
+def register_task(task: Task, load: Loader, target: TargetOf | None = None) -> None:
     """Make a task known by its name.
 
     Args:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from deepcuts.common.errors import InputError
-from deepcuts.tasks.columns import Columns, read_columns
-from deepcuts.tasks.final_rows import with_test
+from deepcuts.tasks.columns import read_columns
+from deepcuts.tasks.final_rows import split_of, with_test
 from deepcuts.tasks.guesses import check_unambiguous, infer_kind
-from deepcuts.tasks.kinds.kind import kind_named, kind_of
-from deepcuts.tasks.task import Schedule, Split, Task, TaskData, check
+from deepcuts.tasks.kinds.kind import kind_named
+from deepcuts.tasks.task import Schedule, Task, TaskData, check
 
 SCHEDULE = Schedule(finetune_epochs=3, retrain_epochs=8, learning_rate=2e-5)
 
@@ -64,25 +64,19 @@ def load_files(
     dev_columns, dev_origin = read_columns(Path(dev), (*texts, label))
     if kind is None:
         check_unambiguous(train_columns[label], str(train), label)
-    asked = kind_named(kind or infer_kind(train_columns[label]))
+    asked = kind_named(kind or infer_kind(train_columns[label], train_columns[texts[0]]))
+    labels = asked.labels_of(train_columns[label], str(train), label)
     task = Task(
         name=name or Path(train).stem,
         kind=asked.name,
         text_columns=texts,
         label_column=label,
-        labels=asked.labels_of(train_columns[label], str(train), label),
-        primary=asked.primary,
+        labels=labels,
+        primary=asked.primary_of(labels),
         schedule=SCHEDULE,
     )
-    train_split, dev_split = _split(task, train_columns), _split(task, dev_columns)
+    train_split, dev_split = split_of(task, train_columns), split_of(task, dev_columns)
     check(task, train_split, dev_split, (train_origin, dev_origin))
     guessed = "" if kind else asked.why(train_columns[label])
     found = TaskData(task, train_split, dev_split, source=f"{train}, {dev}", guessed=guessed)
     return found if test is None else with_test(found, Path(test))
-
-
-def _split(task: Task, columns: Columns) -> Split:
-    kind = kind_of(task)
-    texts = tuple(zip(*(columns[name] for name in task.text_columns), strict=True))
-    # What can't be converted stays as it is, for `check` to name it with its row.
-    return Split(texts, tuple(kind.target_of(task, value) for value in columns[task.label_column]))

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from deepcuts.common.errors import DataError, InputError
 from deepcuts.tasks.kinds import registry
 
-Unit = Literal["row", "line"]
+Unit = Literal["row", "line", "sentence"]
 
 
 @dataclass(frozen=True)

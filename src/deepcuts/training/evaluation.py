@@ -80,5 +80,5 @@ def predict_by(
         found.append(say(batch).float().cpu())
     joined: Tensor = task.kind.join(found)
     if task.order is not None:
-        joined = joined[:, list(task.order)]
+        joined = joined[..., list(task.order)]
     return joined[torch.tensor(order).argsort()]

@@ -77,9 +77,10 @@ class TrainingPlan:
         from deepcuts.tasks import kind_of
 
         kind = kind_of(task)
-        if self.select_by is not None and self.select_by not in kind.measures:
+        measures = kind.measures_of(task.labels)
+        if self.select_by is not None and self.select_by not in measures:
             raise InputError(
-                "select_by", self.select_by, f"the measures of {kind.name} are {', '.join(kind.measures)}"
+                "select_by", self.select_by, f"the measures of {kind.name} are {', '.join(measures)}"
             )
         if self.class_weights != "none" and (kind.has_own_loss or kind.class_weights(task, [0]) is None):
             raise InputError(

@@ -80,12 +80,16 @@ class TaskKind(Rows):
 
     def collate(self, rows: Sequence[Mapping[str, Any]], tokenizer: Any) -> dict[str, Any]:
         """A batch of tokenised rows, padded to its longest: tensors ``(rows, tokens)``, and ``labels``."""
-        import torch
-
         features = [{name: value for name, value in row.items() if name != "labels"} for row in rows]
         batch: dict[str, Any] = dict(tokenizer.pad(features, return_tensors="pt"))
-        batch["labels"] = torch.tensor([row["labels"] for row in rows])
+        batch["labels"] = self.tensor([row["labels"] for row in rows])
         return batch
+
+    def tensor(self, targets: Sequence[Any]) -> Any:
+        """Targets of tokenised rows as one tensor, ``(rows, …)``."""
+        import torch
+
+        return torch.tensor(list(targets))
 
     # The model
 
@@ -145,7 +149,28 @@ class TaskKind(Rows):
             config: The model's.
         """
 
+    def tell_texts(
+        self, predictions: Any, config: Any, texts: Sequence[Any], encodings: Sequence[Any]
+    ) -> list[dict[str, Any]]:
+        """What `tell` does, by a kind that speaks of parts of a text.
+
+        Args:
+            predictions: As there.
+            config: As there.
+            texts: The batch's, each a text or a pair of them.
+            encodings: What a fast tokenizer says of each, `tokenizers.Encoding`; empty if it is none.
+        """
+        return self.tell(predictions, config)
+
     # Measures
+
+    def measures_of(self, labels: Sequence[str]) -> Mapping[str, Measure]:
+        """The measures of a task with these classes."""
+        return self.measures
+
+    def primary_of(self, labels: Sequence[str]) -> str:
+        """The measure that a task from files with these classes is judged by."""
+        return self.primary
 
     def units(self, targets: Sequence[Any] | Array) -> int:
         """How many units a bootstrap draws from, such as rows; `measure` takes a count for each."""

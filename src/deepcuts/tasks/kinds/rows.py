@@ -66,6 +66,10 @@ class Rows(ABC):
 
     # The user's own files
 
+    def reads(self, text: Any) -> bool:
+        """Whether a file's text may be one of this kind; only such kinds are taken if none is named."""
+        return not isinstance(text, list | tuple)
+
     def likeness(self, values: Sequence[Any]) -> int:
         """How much labels in a file look like this kind's: the one with the most is taken if none is named.
 
@@ -88,6 +92,10 @@ class Rows(ABC):
     def target_of(self, task: Task, value: Any) -> Any:
         """The target that a file's value stands for; what stands for none is given back as it is."""
         return value
+
+    def row_of(self, task: Task, texts: tuple[Any, ...], value: Any) -> tuple[tuple[Any, ...], Any]:
+        """A file's texts, and the target that a value beside them stands for."""
+        return texts, self.target_of(task, value)
 
     def why(self, values: Sequence[Any]) -> str:
         """Why labels are taken for this kind's where none is named, as the end of a sentence."""
