@@ -182,31 +182,6 @@ def test_only_the_first_token_of_a_word_has_its_tag(tmp_path: Path) -> None:
     assert cut == 1
 
 
-def test_a_token_may_begin_with_the_space_before_its_word(tmp_path: Path) -> None:
-    # As sentencepiece's do: "▁a", then "▁" alone before "b", then the word's first real token.
-    encoding = SimpleNamespace(
-        offsets=[(0, 0), (0, 1), (1, 2), (2, 3), (3, 5), (0, 0)], special_tokens_mask=[1, 0, 0, 0, 0, 1]
-    )
-    from deepcuts.tasks.words import first_tokens
-
-    assert first_tokens("a b c", [(0, 1), (2, 3), (4, 5)], encoding) == [1, 3, 4]
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ('Hello, "world"!', ["Hello", ",", '"', "world", '"', "!"]),
-        ("the U.S. and :) it 's", ["the", "U.S.", "and", ":)", "it", "'s"]),
-        (" @you  (#tag).", ["@you", "(", "#tag", ")", "."]),
-        ("", []),
-    ],
-)
-def test_words_of_a_plain_text(text: str, words: list[str]) -> None:
-    from deepcuts.tasks.words import words_of
-
-    assert [text[start:end] for start, end in words_of(text)] == words
-
-
 def test_entities_are_told_with_their_characters(tmp_path: Path) -> None:
     tokenizer = tokenizer_of(tmp_path, "ada", "love", "##lace", "met", "rome", ".")
     text = "Ada Lovelace met Rome."
