@@ -35,5 +35,5 @@ def test_tags_of_a_type_stand_together() -> None:
     assert tags == ("O", "B-a", "I-a", "B-b", "I-b")
     #           O  Ba Ia Ia Ib O  Ib Bb Ba
     assert entities([0, 1, 2, 2, 4, 0, 4, 3, 1]) == [(1, 4, 0), (4, 5, 1), (6, 7, 1), (7, 8, 1), (8, 9, 0)]
-    with pytest.raises(ValueError, match="^E-a$"):
+    with pytest.raises(ValueError, match=r"^E-a$"):
         bio_tags(["B-a", "E-a"])
