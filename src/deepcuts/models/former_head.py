@@ -21,6 +21,8 @@ from deepcuts.tasks.texts import check_texts
 
 #: What `settle_head` may be asked for.
 KEPT, NEW = "kept", "new"
+#: What is said of a head that nothing has trained begins so.
+IS_NEW = "the head is new"
 _HOW = "--head new gives it a fresh head instead"
 
 
@@ -48,7 +50,7 @@ def settle_head(
     lacking = {*report["missing_keys"], *sizes} & set(own)
     if head == NEW and len(lacking) < len(own):
         _renew(model, config, own)
-        return ["the head is new, as asked; that of the file is not used"]
+        return [f"{IS_NEW}, as asked; that of the file is not used"]
     if lacking:
         for held, wanted in (sizes[key] for key in sorted(lacking & sizes.keys())):
             if held[:1] != wanted[:1] and held[0] != former.num_labels and wanted[0] == config.num_labels:
@@ -57,7 +59,7 @@ def settle_head(
                     f"has {held[0]}; {_HOW}"
                 )
         told = "; that of the file has another size" if sizes.keys() & lacking else ", as the file has none"
-        return [f"the head is new{told}"]
+        return [f"{IS_NEW}{told}"]
     _check_purpose(model, former, task)
     try:
         match = kind_of(task).match(task, former)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from deepcuts.runs.config import PruneConfig
 from deepcuts.runs.facts import facts_of
 from deepcuts.runs.notes import notes_of
 from deepcuts.runs.planned import Planned
-from deepcuts.runs.plans import check_plans
+from deepcuts.runs.plans import check_plans, try_gradient
 from deepcuts.runs.plateau import Plateau, find_plateau
 from deepcuts.runs.saving import save_and_check
 from deepcuts.runs.steps import Aim, Run
@@ -61,6 +61,7 @@ class Job(Planned):
         processes: The processes that share the work.
         reporter: Where progress is shown.
         told: What was guessed or found while it was loaded, a sentence each.
+        tried: What is known to be computed by this model, see `deepcuts.runs.plans.try_gradient`.
     """
 
     config: PruneConfig
@@ -74,6 +75,7 @@ class Job(Planned):
     processes: Processes
     reporter: Reporter
     told: tuple[str, ...] = ()
+    tried: set[Any] = field(default_factory=set)
 
     def with_config(self, config: PruneConfig) -> Job:
         """The same model and task under another configuration; nothing is loaded again.
@@ -91,6 +93,7 @@ class Job(Planned):
         budget.kept_in_all(prunable)
         job = replace(self, config=config, budget=budget)
         check_plans(job)
+        try_gradient(job)
         return job if self.request.compiles else job.checked()
 
     @property

@@ -13,7 +13,7 @@ from deepcuts.models.loading import load_for_task
 from deepcuts.runs.config import PruneConfig
 from deepcuts.runs.config_digest import config_digest
 from deepcuts.runs.job import Job
-from deepcuts.runs.plans import check_plans
+from deepcuts.runs.plans import check_plans, try_gradient
 from deepcuts.tasks import TaskData
 from deepcuts.tasks.encoding import EncodedSplit, EncodedTask, encode, hold_out
 from deepcuts.training.evaluation import predict
@@ -34,7 +34,7 @@ def prepare(
     Raises:
         ModelError: The model can't be loaded, or can't compute the task's rows.
         InputError: Nothing is prunable, or the budget is out of reach.
-        DeepcutsError: Scores are to be compiled, and can't be.
+        DeepcutsError: Scores are to be compiled, and can't be; or their gradient is not one of this model.
     """
     processes = Processes.join()
     notes: list[str] = []
@@ -62,6 +62,7 @@ def prepare(
     job = Job(config, task, model, start, *digests, parameters, budget, processes, shown, told)
     check_plans(job)
     _try(job)
+    try_gradient(job)
     return job.checked()
 
 

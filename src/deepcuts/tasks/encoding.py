@@ -222,6 +222,9 @@ def hold_out(task: EncodedTask, seed: int) -> EncodedTask:
     rows = Split(tuple(split.texts[i] for i in taken), tuple(split.targets[i] for i in taken))
     # A measure needs rows that differ, as it does on dev.
     fault = task.kind.dev_fault(task.data.task, rows.targets) if taken else "no row is left to hold out"
+    classes = len({task.kind.stratum(target) for target in split.targets} - {None})
+    if fault is None and len(taken) < classes:
+        fault = f"there are {classes} classes, of which not each could be among them"
     if fault:
         raise InputError(
             "select_on",

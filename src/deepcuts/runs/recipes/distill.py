@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from deepcuts.common.errors import InputError
 from deepcuts.runs.recipes.paper import OPTIONS, retrain, single_shot
 from deepcuts.runs.recipes.registry import recipe
 
@@ -14,11 +15,23 @@ if TYPE_CHECKING:
     from deepcuts.runs.steps import Step
 
 
+def _check(config: Any) -> None:
+    from deepcuts.training.objectives import find_objective
+
+    if not find_objective(config.objective).reads_teacher:
+        raise InputError(
+            "objective",
+            config.objective,
+            "the recipe 'distill' reads a teacher; it must be one that does, or --recipe paper",
+        )
+
+
 @recipe(
     "distill",
     "the paper's, and retraining learns from the dense model",
     options=OPTIONS,
     defaults=lambda given, schedule: {"objective": "distill"},
+    check=_check,
 )
 def distill(job: Any) -> list[Step]:
     """Fine-tune, score, cut, rewind, retrain by what the fine-tuned model says."""

@@ -31,6 +31,15 @@ OPTIONS = (
 )  # fmt: skip
 
 
+def _check(values: Mapping[str, Any]) -> None:
+    if not values["share"] and not values["layers"]:
+        raise InputError(
+            "distill_share",
+            0.0,
+            "with distill_layers at 0 too nothing is learned from the teacher; one must be above",
+        )
+
+
 @objective(
     "distill",
     formula="(1 - κ) · L(y, f(x)) + κ · D(teacher, student) + μ · mean over layers of ‖h_s - h_t‖² / ‖h_t‖²",
@@ -38,6 +47,7 @@ OPTIONS = (
     options=OPTIONS,
     reads_teacher=True,
     reads_hidden_states=lambda values: values["layers"] > 0,
+    check=_check,
 )
 def distill(
     batch: Mapping[str, Tensor], student: Pass, teacher: Pass | None, options: Mapping[str, Any]

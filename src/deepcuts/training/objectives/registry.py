@@ -46,6 +46,10 @@ class Pass:
 ObjectiveFunction = Callable[["Mapping[str, Tensor]", Pass, "Pass | None", Values], "Tensor"]
 
 
+def _no_check(values: Values) -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class Objective:
     """What a training minimises.
@@ -61,6 +65,7 @@ class Objective:
         options: What can be set.
         reads_teacher: Whether it reads a teacher, which must then be given.
         reads_hidden_states: From the options' values to whether it reads hidden states.
+        check: Refuses values of the options that contradict each other, by an `InputError`.
     """
 
     name: str
@@ -70,14 +75,17 @@ class Objective:
     options: tuple[Option, ...] = ()
     reads_teacher: bool = False
     reads_hidden_states: Callable[[Values], bool] = lambda values: False
+    check: Callable[[Values], None] = _no_check
 
     def values(self, given: Values | None = None) -> dict[str, Any]:
         """Every option's value: the given one, checked, or the default.
 
         Raises:
-            InputError: A value is not allowed, or a name is none of an option of it.
+            InputError: A value is not allowed, or contradicts another, or a name is none of an option of it.
         """
-        return checked_values(self.options, given or {})
+        found = checked_values(self.options, given or {})
+        self.check(found)
+        return found
 
     def changed(self, given: Values | None = None) -> dict[str, Any]:
         """The values that are not at their default, which tell two trainings apart."""
@@ -98,6 +106,7 @@ def objective(
     options: Iterable[Option] = (),
     reads_teacher: bool = False,
     reads_hidden_states: bool | Callable[[Values], bool] = False,
+    check: Callable[[Values], None] = _no_check,
 ) -> Callable[[ObjectiveFunction], ObjectiveFunction]:
     """Register a function as an objective; `train` then knows it by its name.
 
@@ -108,6 +117,7 @@ def objective(
         options: What can be set.
         reads_teacher: Whether a second, finished model must be there to learn from.
         reads_hidden_states: Whether it reads both models' hidden states; may depend on the options' values.
+        check: See `Objective`.
 
     Raises:
         ValueError: The name is taken.
@@ -117,7 +127,8 @@ def objective(
     def register(function: ObjectiveFunction) -> ObjectiveFunction:
         if name in OBJECTIVES:
             raise ValueError(f"an objective named {name!r} is registered already")
-        OBJECTIVES[name] = Objective(name, function, formula, source, tuple(options), reads_teacher, asked)
+        own = tuple(options)
+        OBJECTIVES[name] = Objective(name, function, formula, source, own, reads_teacher, asked, check)
         return function
 
     return register
