@@ -26,6 +26,10 @@ IS_NEW = "the head is new"
 _HOW = "--head new gives it a fresh head instead"
 
 
+#: The first of what there is to know of a head that is not new.
+OF_FILE = "the head is that of the file"
+
+
 def settle_head(
     model: Any, config: Any, former: Any, task: Task, report: Mapping[str, Any], head: str
 ) -> list[str]:
@@ -69,7 +73,7 @@ def settle_head(
     if match.order is not None:
         _reorder(model, match.order)
         notes.append(f"the head's outputs are in another order in the file: {shown(names_of(former))}")
-    return ["the head is that of the file", *notes]
+    return [OF_FILE, *notes]
 
 
 def _head_names(model: Any) -> list[str]:

@@ -16,7 +16,7 @@ from deepcuts.common.errors import InputError, ModelError, brief
 from deepcuts.common.hub import hub_problem
 from deepcuts.common.seeds import derive_seed
 from deepcuts.models.checks import check_config, check_finite, check_tensors, parameters_and_buffers
-from deepcuts.models.former_head import KEPT, settle_head
+from deepcuts.models.former_head import KEPT, OF_FILE, settle_head
 from deepcuts.models.names import resolve_model
 from deepcuts.models.purpose import complete, model_class, prepare_config
 from deepcuts.models.tokenizers import fit_tokenizer
@@ -29,6 +29,7 @@ def load_for_task(
     seed: int,
     *,
     head: str = KEPT,
+    trained: bool = False,
     trust_remote_code: bool = False,
     notes: list[str] | None = None,
 ) -> tuple[nn.Module, Any]:
@@ -43,6 +44,7 @@ def load_for_task(
             task, their bounds.
         seed: Seed of the head's values.
         head: ``"kept"``, or ``"new"`` for a fresh one in any case.
+        trained: Whether the file must hold a trained head.
         trust_remote_code: Whether code that comes with the model may run.
         notes: Gets what was guessed or found on the way, a sentence each.
 
@@ -72,6 +74,8 @@ def load_for_task(
             )
             check_tensors(name, model, report)
             found = settle_head(model, config, former, task, report, head)
+            if trained and found[0] != OF_FILE:
+                raise ModelError(f"model: {name!r} starts fine-tuned, but {found[0]}")
     check_finite(name, parameters_and_buffers(model))
     if any("pooler" in key.split(".") for key in report["missing_keys"]):
         found.append("the pooler is new, as the file has none")

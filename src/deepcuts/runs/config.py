@@ -17,6 +17,7 @@ from deepcuts.runs.data import DataConfig, data_options
 from deepcuts.runs.fields import complete, validated
 from deepcuts.runs.recipes import recipe_named
 from deepcuts.runs.settings import BUDGETS, SCHEDULED, scoring_options, settings, unread
+from deepcuts.runs.starting import settings_of_start
 from deepcuts.scoring.options import ScoringOptions
 from deepcuts.scoring.strategy import Strategy
 from deepcuts.tasks import Task
@@ -61,6 +62,8 @@ class PruneConfig(BaseModel):
         asking = {name for name in idle & asked.keys() if asked[name] != declared[name].default}
         if unused := sorted(asking):
             raise InputError(unused[0], asked[unused[0]], _unread_by(recipe.name, filled.get("objective")))
+        start = asked.get("start", declared["start"].default)
+        filled |= settings_of_start(start, asked.get("pretrained"), asked, recipe)
         for name in SCHEDULED:
             if name not in idle:
                 filled.setdefault(name, getattr(task.schedule, name))

@@ -13,6 +13,7 @@ from deepcuts.runs import run_folder
 _WORDS = {
     "start": "the weights of the model",
     "config": "the configuration of the model",
+    "pretrained": "the pretrained weights",
     "train": "the training rows, or the tokens that they become",
     "held_out": "the rows held out of them",
     "dev": "the dev rows, or the tokens that they become",
@@ -29,6 +30,7 @@ def inputs_of(job: Any) -> dict[str, Any]:
     return {
         "start": job.start_digest,
         "config": job.config_digest,
+        **({} if job.before is None else {"pretrained": job.before.digest}),
         **{name: lessons[name] for name in ("train", "held_out", "dev") if name in lessons},
         **tests_of(job),
         # What of a configuration is at its default, and left out of the digest, is this version's to say.

@@ -42,6 +42,7 @@ from deepcuts.training.trainer import train
 #: The fields of a configuration that decide what `prepare` loads.
 LOADED = frozenset(
     {"model", "data", "seed", "prunable", "max_length", "head", "trust_remote_code", "select_on"}
+    | {"start", "pretrained"}
 )
 
 
@@ -52,8 +53,8 @@ class Job(Planned):
     Attributes:
         config: The configuration.
         task: The tokenised task.
-        model: The model, on its device; at θ0 when it is prepared.
-        start: θ0.
+        model: The model, on its device; at its start when it is prepared.
+        start: θ0, or what is fine-tuned already.
         start_digest: Its digest.
         config_digest: That of the model's configuration as it was then; a forward pass may write to it.
         parameters: The prunable parameters of `model`.
@@ -62,6 +63,7 @@ class Job(Planned):
         reporter: Where progress is shown.
         told: What was guessed or found while it was loaded, a sentence each.
         tried: What is known to be computed by this model, see `deepcuts.runs.plans.try_gradient`.
+        before: θ0 of a model that starts fine-tuned; None where that is the start, or not known.
     """
 
     config: PruneConfig
@@ -76,6 +78,7 @@ class Job(Planned):
     reporter: Reporter
     told: tuple[str, ...] = ()
     tried: set[Any] = field(default_factory=set)
+    before: Snapshot | None = None
 
     def with_config(self, config: PruneConfig) -> Job:
         """The same model and task under another configuration; nothing is loaded again.
@@ -134,13 +137,13 @@ class Job(Planned):
 
     @property
     def has_former(self) -> bool:
-        """Version 0.1 made jobs as well."""
-        return True
+        """Version 0.1 made jobs as well, but none with θ0 of its own."""
+        return self.before is None
 
     @property
     def pretrained(self) -> Snapshot:
         """θ0."""
-        return self.start
+        return self.start if self.before is None else self.before
 
     @property
     def loss(self) -> None:
@@ -152,7 +155,9 @@ class Job(Planned):
         """θ0, and what the model makes of it."""
         output_range = self.task.data.task.output_range
         found = {"start": self.start_digest, "config": self.config_digest}
-        held = {"keep_zeros": True} if self.config.keep_zeros else {}
+        held: dict[str, Any] = {"keep_zeros": True} if self.config.keep_zeros else {}
+        if self.before is not None:
+            held["pretrained"] = self.before.digest
         return {**found, **held, **({"output_range": list(output_range)} if output_range else {})}
 
     @property

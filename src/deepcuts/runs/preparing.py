@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from deepcuts.architectures.parameters import prunable_parameters
 from deepcuts.common.processes import Processes
 from deepcuts.common.progress import Reporter
-from deepcuts.masks.rewinding import snapshot
+from deepcuts.masks.rewinding import Snapshot, snapshot
 from deepcuts.models.checks import computing
+from deepcuts.models.former_head import NEW
 from deepcuts.models.loading import load_for_task
 from deepcuts.runs.config import PruneConfig
 from deepcuts.runs.config_digest import config_digest
 from deepcuts.runs.job import Job
 from deepcuts.runs.plans import check_plans, try_gradient
+from deepcuts.runs.pretrained import pretrained_values
+from deepcuts.runs.starting import FINETUNED
 from deepcuts.tasks import TaskData
 from deepcuts.tasks.encoding import EncodedSplit, EncodedTask, encode, hold_out
 from deepcuts.training.evaluation import predict
@@ -43,6 +48,7 @@ def prepare(
         data.task,
         config.seed,
         head=config.head,
+        trained=config.start == FINETUNED,
         trust_remote_code=config.trust_remote_code,
         notes=notes,
     )
@@ -54,16 +60,25 @@ def prepare(
     if config.select_on == "held-out":
         task = hold_out(task, config.seed)
     start = snapshot(model)
+    before = None if config.pretrained is None else _before(config, data, model, start)
     if torch.cuda.is_available():
         model.to(torch.device("cuda", processes.rank % torch.cuda.device_count()))
     shown = reporter if reporter is not None and processes.is_first else Reporter()
     digests = start.digest, config_digest(model)
     told = (*notes, *task.notes)
-    job = Job(config, task, model, start, *digests, parameters, budget, processes, shown, told)
+    job = Job(config, task, model, start, *digests, parameters, budget, processes, shown, told, before=before)
     check_plans(job)
     _try(job)
     try_gradient(job)
     return job.checked()
+
+
+def _before(config: PruneConfig, data: TaskData, model: Any, now: Snapshot) -> Snapshot:
+    """θ0 of a fine-tuned model, its head made by the seed as for one that is fine-tuned here."""
+    other, _ = load_for_task(
+        config.pretrained, data.task, config.seed, head=NEW, trust_remote_code=config.trust_remote_code
+    )
+    return pretrained_values(config.pretrained, other, model, now)[0]
 
 
 def _try(job: Job) -> None:

@@ -36,6 +36,14 @@ _ABOUT = (
     _MODEL,
     Option("seed", int, 0, "Seed of everything random.", at_least=0, at_most=2**32 - 1),
     Option(
+        "start",
+        str,
+        "pretrained",
+        "pretrained: the model is fine-tuned first; finetuned: it is already, and scored as it is.",
+        choices=("pretrained", "finetuned"),
+    ),
+    Option("pretrained", str, None, "θ0 of a model that starts fine-tuned, to rewind to."),
+    Option(
         "head",
         str,
         "kept",

@@ -20,11 +20,14 @@ from deepcuts.runs.settings import (
     training_options,
     unread,
 )
+from deepcuts.runs.starting import settings_of_start
 from deepcuts.runs.trainers.arguments import epochs_of, planned_by
 from deepcuts.training.plan import TrainingPlan
 
 #: What a Trainer has decided already, and where.
 _ELSEWHERE = {
+    "start": "it is an argument of its own",
+    "pretrained": "it is an argument of its own",
     "model": "the model is the Trainer's",
     "head": "the head is that of the Trainer's model",
     "trust_remote_code": "the model is loaded already",
@@ -53,7 +56,16 @@ class TrainerConfig(PruneConfig):
         def __getattr__(self, name: str) -> Any: ...
 
     @classmethod
-    def of(cls, trainer: Any, name: str, data: Mapping[str, Any], given: Mapping[str, Any]) -> TrainerConfig:
+    def of(
+        cls,
+        trainer: Any,
+        name: str,
+        data: Mapping[str, Any],
+        given: Mapping[str, Any],
+        *,
+        start: str,
+        pretrained: str | None,
+    ) -> TrainerConfig:
         """A configuration.
 
         Args:
@@ -61,6 +73,8 @@ class TrainerConfig(PruneConfig):
             name: What its model is called.
             data: See the class.
             given: Options as ``deepcuts prune`` has them; None counts as not given.
+            start: Where the model starts.
+            pretrained: What θ0 of a fine-tuned one is called.
 
         Raises:
             InputError: There is no such option, it is the Trainer's to decide, nothing reads it, or its value
@@ -83,6 +97,7 @@ class TrainerConfig(PruneConfig):
         idle = unread(recipe=recipe.name)
         for key in sorted(idle & asked.keys()):
             raise InputError(key, asked[key], f"the recipe {recipe.name!r} doesn't read it; leave it out")
+        filled |= settings_of_start(start, pretrained, asked, recipe)
         for key in ("finetune_epochs", "retrain_epochs"):
             if key not in idle:
                 filled.setdefault(key, schedule.epochs)
@@ -93,6 +108,8 @@ class TrainerConfig(PruneConfig):
         steps = {"most_steps": trainer.args.max_steps, "by_epochs": sorted(_EPOCHS & asked.keys())}
         filled |= {
             "model": name,
+            "start": declared["start"].checked(start),
+            "pretrained": pretrained,
             "data": {**data, **(steps if trainer.args.max_steps > 0 else {})},
             "score_batch_size": trainer.args.per_device_train_batch_size,
             "select_on": "dev",

@@ -18,6 +18,7 @@ from deepcuts.masks.rewinding import Snapshot, snapshot
 from deepcuts.runs import run_folder
 from deepcuts.runs.pipeline import carry_out
 from deepcuts.runs.plans import check_cut, memory_of
+from deepcuts.runs.pretrained import pretrained_values
 from deepcuts.runs.run_folder import check_run_folder, open_run
 from deepcuts.runs.trainers.arguments import said_by
 from deepcuts.runs.trainers.checks import check_frozen, check_kind, check_trainer, unread_by_loss
@@ -96,12 +97,9 @@ def _prepared(
     trainer: Any, start: str, pretrained: Any, reporter: Reporter | None, options: dict[str, Any]
 ) -> TrainerPiece:
     """Everything checked that can be checked before any long work."""
-    if start not in ("pretrained", "finetuned"):
-        raise InputError("start", start, "it must be 'pretrained' or 'finetuned'")
     check_kind(trainer)
     model: nn.Module = unwrapped(trainer.model)
     check_trainer(trainer, model)
-    options = _started(start, pretrained, dict(options))
     name = str(getattr(getattr(model, "config", None), "_name_or_path", "") or type(model).__name__)
     data = {
         "trainer": f"{type(trainer).__module__}.{type(trainer).__qualname__}",
@@ -111,9 +109,9 @@ def _prepared(
         "arguments": said_by(trainer.args),
         "train": rows_digest(trainer.train_dataset),
         "eval": rows_digest(trainer.eval_dataset),
-        "start": start,
     }
-    config = TrainerConfig.of(trainer, name, data, options)
+    called = None if pretrained is None else _shown(pretrained)
+    config = TrainerConfig.of(trainer, name, data, options, start=start, pretrained=called)
     parameters = prunable_parameters(model, config.prunable)
     check_frozen(parameters)
     told = []
@@ -155,47 +153,13 @@ def _prepared(
     return piece
 
 
-def _started(start: str, pretrained: Any, options: dict[str, Any]) -> dict[str, Any]:
-    """The options that follow from where a model starts.
-
-    Raises:
-        InputError: They contradict it.
-    """
-    if start == "pretrained":
-        if pretrained is not None:
-            raise InputError("pretrained", _shown(pretrained), "it is θ0 of a model with start='finetuned'")
-        return options
-    if options.get("finetune_epochs"):
-        raise InputError(
-            "finetune_epochs", options["finetune_epochs"], "with start='finetuned' it is 0; leave it out"
-        )
-    rewound = options.get("rewind")
-    if pretrained is None and rewound == "pretrained":
-        raise InputError("rewind", rewound, "with start='finetuned' it needs pretrained, the model at θ0")
-    if pretrained is not None and rewound == "finetuned":
-        raise InputError(
-            "pretrained", _shown(pretrained), "with rewind='finetuned' it is not read; leave it out"
-        )
-    found = {**options, "finetune_epochs": 0}
-    from deepcuts.runs.recipes import recipe_named
-    from deepcuts.runs.settings import settings
-
-    recipe = recipe_named(options.get("recipe") or settings()["recipe"].default)
-    if any(option.setting == "rewind" for option in recipe.options):
-        found["rewind"] = "finetuned" if pretrained is None else "pretrained"
-    elif pretrained is not None:
-        raise InputError(
-            "pretrained", _shown(pretrained), f"the recipe {recipe.name!r} never goes back to it"
-        )
-    return found
-
-
 def _values_of(given: Any, model: nn.Module, begun: Snapshot, told: list[str]) -> Snapshot:
-    """θ0 of a model: the values of another one, and its own where that has none.
+    """θ0 of a model that is fine-tuned already.
 
     Raises:
-        InputError: The other one is of another shape, or has nothing in common with it.
+        InputError: It can't be loaded, or is another model's.
     """
+    other = unwrapped(given) if isinstance(given, nn.Module) else given
     if isinstance(given, str | Path):
         loader = getattr(type(model), "from_pretrained", None) or type(model)
         try:
@@ -204,32 +168,14 @@ def _values_of(given: Any, model: nn.Module, begun: Snapshot, told: list[str]) -
             raise InputError(
                 "pretrained", str(given), f"{type(model).__name__} can't load it ({error})"
             ) from None
-    else:
-        other = unwrapped(given)
     if not isinstance(other, nn.Module):
         raise InputError("pretrained", _shown(given), "it must be a model, a folder or a name")
-    values = snapshot(other).tensors
-    base = getattr(model, "base_model_prefix", "")
-    found, own = {}, []
-    for name, tensor in begun.tensors.items():
-        value = values.get(name, values.get(name.removeprefix(f"{base}.")))
-        if value is None:
-            own.append(name)
-        elif value.shape != tensor.shape:
-            raise InputError(
-                "pretrained",
-                _shown(given),
-                f"{name!r} has shape {tuple(value.shape)} there, {tuple(tensor.shape)} here",
-            )
-        found[name] = tensor if value is None else value.to(tensor.dtype)
-    prunable = [name for name in own if name in dict(prunable_parameters(model))]
-    if prunable:
-        raise InputError("pretrained", _shown(given), f"it has no {prunable[0]!r} to go back to")
+    found, own = pretrained_values(_shown(given), other, model, begun)
     if own:
         told.append(
             f"{len(own)} tensors that the pretrained model lacks ({own[0]}) keep their fine-tuned values"
         )
-    return Snapshot(found)
+    return found
 
 
 def _plan(piece: TrainerPiece) -> dict[str, str]:
