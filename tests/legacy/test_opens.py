@@ -22,6 +22,11 @@ def close(measures: dict[str, float]) -> Any:
     return pytest.approx(measures, abs=5e-5)
 
 
+def known_then(measures: dict[str, float]) -> dict[str, float]:
+    """Measures without the one that version 0.1 didn't have."""
+    return {name: value for name, value in measures.items() if name != "macro_f1"}
+
+
 def texts(path: str, *columns: str, delimiter: str = ",") -> list[list[str]]:
     with Path(path).open(encoding="utf-8", newline="") as file:
         return [[row[name] for name in columns] for row in csv.DictReader(file, delimiter=delimiter)]
@@ -114,8 +119,8 @@ def test_evaluate_a_run_gives_what_its_result_states(command: Command) -> None:
         status, out, errors = command("evaluate", name, "--json")
         assert status == 0, errors
         found, result = json.loads(out), read(f"{name}/result.json")
-        assert found["model"] == close(result["retrained"])
-        assert found["baseline"] == close(result["baseline"])
+        assert known_then(found["model"]) == close(result["retrained"])
+        assert known_then(found["baseline"]) == close(result["baseline"])
         assert (found["task"], found["digest"]) == (result["task"]["name"], result["task"]["digest"])
 
 
@@ -123,7 +128,7 @@ def test_evaluate_a_run_gives_what_its_result_states(command: Command) -> None:
 def test_evaluate_an_export_gives_what_the_run_states(command: Command, name: str) -> None:
     status, out, errors = command("evaluate", name, "--json", *OWN_FILES)
     assert status == 0, errors
-    assert json.loads(out)["model"] == close(read("run/result.json")["retrained"])
+    assert known_then(json.loads(out)["model"]) == close(read("run/result.json")["retrained"])
 
 
 @pytest.mark.parametrize("name", EXPORTS)
@@ -174,4 +179,4 @@ def test_export_anew_keeps_masks_and_weights(command: Command, name: str, form: 
     assert all(torch.equal(found[key] != 0, mask) for key, mask in masks.items())
     status, out, errors = command("evaluate", "new", "--json", *OWN_FILES)
     assert status == 0, errors
-    assert json.loads(out)["model"] == close(read("run/result.json")["retrained"])
+    assert known_then(json.loads(out)["model"]) == close(read("run/result.json")["retrained"])

@@ -79,7 +79,7 @@ def test_evaluate_and_bench_find_a_perfect_model_perfect_whatever_its_order(home
     done = deepcuts("evaluate", home / name, *flags(source), "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)["model"]
-    assert found == {"accuracy": 1.0, "matthews": 1.0, "f1": 1.0}
+    assert found == {"accuracy": 1.0, "matthews": 1.0, "f1": 1.0, "macro_f1": 1.0}
     options = BenchOptions(shapes=[Shape(1, 8)], turns=3, only=["sparse-fp32"], memory=False, device="cpu")
     for result in bench(str(home / name), source.load(), options=options).results:
         assert result.measures is None or result.measures["accuracy"] == 1.0

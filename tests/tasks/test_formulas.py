@@ -44,7 +44,8 @@ def test_classes_are_measured_as_by_scikit_learn(classes: int, rows: int, seed: 
     predicted = np.where(generator.random(rows) < 0.5, targets, generator.integers(0, classes, rows))
     counts = draw_counts(rows, 5, seed).astype(float)
     table = formulas.confusion(predicted, targets, classes, counts)
-    found = [formulas.accuracy(table), formulas.matthews(table), formulas.f1(table)]
+    each_of = (formulas.accuracy, formulas.matthews, formulas.f1, formulas.macro_f1)
+    found = [formula(table) for formula in each_of]
     for number, drawn in enumerate(written_out(counts)):
         wanted, said = targets[drawn], predicted[drawn]
         with warnings.catch_warnings():
@@ -54,6 +55,7 @@ def test_classes_are_measured_as_by_scikit_learn(classes: int, rows: int, seed: 
                 accuracy_score(wanted, said),
                 matthews_corrcoef(wanted, said),
                 f1_score(wanted, said, average="binary" if classes == 2 else "macro", zero_division=0),
+                f1_score(wanted, said, average="macro", zero_division=0),
             ]
         assert [each[number] for each in found] == pytest.approx(references, abs=1e-12)
 

@@ -62,8 +62,12 @@ def loop_matthews(predicted, targets, count):
 
 
 def loop_f1(predicted, targets, count):
+    return loop_macro_f1(predicted, targets, [1] if count == 2 else None)
+
+
+def loop_macro_f1(predicted, targets, of=None):
     scores = []
-    for c in [1] if count == 2 else sorted({*predicted, *targets}):
+    for c in of or sorted({*predicted, *targets}):
         hits = sum(p == t == c for p, t in zip(predicted, targets, strict=True))
         both = sum(p == c for p in predicted) + sum(t == c for t in targets)
         scores.append(2 * hits / both if both else 0.0)
@@ -101,6 +105,7 @@ def test_classification_measures_equal_plain_loops(rows):
         "accuracy": pytest.approx(loop_accuracy(predicted, targets)),
         "matthews": pytest.approx(loop_matthews(predicted, targets, count), abs=1e-9),
         "f1": pytest.approx(loop_f1(predicted, targets, count)),
+        "macro_f1": pytest.approx(loop_macro_f1(predicted, targets)),
     }
     assert all(type(value) is float for value in found.values())
 
@@ -133,7 +138,12 @@ def test_perfect_and_opposite_predictions():
         {"mse": 0, "mae": 0, "pearson": 1, "spearman": 1}
     )
     assert measure(NUMBERS, -np.array(targets), targets)["spearman"] == pytest.approx(-1)
-    assert measure(classes(2), logits_of([0, 1], 2), [0, 1]) == {"accuracy": 1, "matthews": 1, "f1": 1}
+    assert measure(classes(2), logits_of([0, 1], 2), [0, 1]) == {
+        "accuracy": 1,
+        "matthews": 1,
+        "f1": 1,
+        "macro_f1": 1,
+    }
     assert measure(classes(2), logits_of([1, 0], 2), [0, 1])["matthews"] == -1
 
 
@@ -147,7 +157,7 @@ def test_a_constant_prediction_has_correlation_0_and_no_warning():
     assert collapsed["matthews"] == 0
     assert constant["pearson"] == constant["spearman"] == 0
     assert all(math.isfinite(value) for value in nearly.values())
-    assert alone == {"accuracy": 1, "matthews": 0, "f1": 0}
+    assert alone == {"accuracy": 1, "matthews": 0, "f1": 0, "macro_f1": 1}
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
@@ -182,7 +192,8 @@ def test_nothing_can_not_be_measured():
 
 def test_the_baseline_of_a_classification_is_the_majority_class_of_train():
     found = baseline(classes(3), split([2, 2, 0]), split([2, 0, 1, 2]))
-    assert found == {"accuracy": 0.5, "matthews": 0, "f1": pytest.approx(2 / 3 / 3)}
+    f1 = pytest.approx(2 / 3 / 3)
+    assert found == {"accuracy": 0.5, "matthews": 0, "f1": f1, "macro_f1": f1}
     tied = baseline(classes(2), split([1, 0, 1, 0]), split([0, 0, 1]))
     assert tied["accuracy"] == pytest.approx(2 / 3)
 

@@ -51,9 +51,18 @@ def matthews(confusion: Array) -> Array:
 
 def f1(confusion: Array) -> Array:
     """F1 of the second of two classes, else the unweighted mean over the classes that occur."""
+    return _f1_of_classes(confusion)[0][:, 1] if confusion.shape[1] == 2 else macro_f1(confusion)
+
+
+def macro_f1(confusion: Array) -> Array:
+    """The unweighted mean of the F1 of the classes that occur."""
+    return mean_over_occurring(*_f1_of_classes(confusion))
+
+
+def _f1_of_classes(confusion: Array) -> tuple[Array, Array]:
+    """F1 of each class, and how often it is named, ``(replicates, classes)`` each."""
     named = confusion.sum(axis=2) + confusion.sum(axis=1)
-    each = f1_of_counts(np.diagonal(confusion, axis1=1, axis2=2), named)
-    return each[:, 1] if confusion.shape[1] == 2 else mean_over_occurring(each, named)
+    return f1_of_counts(np.diagonal(confusion, axis1=1, axis2=2), named), named
 
 
 def f1_of_counts(right: Array, named: Array) -> Array:

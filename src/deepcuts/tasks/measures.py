@@ -26,9 +26,10 @@ def measure(task: Task, predictions: Array, targets: Sequence[Any] | Array) -> d
         targets: ``(rows,)``: ids of classes, or numbers.
 
     Returns:
-        Classification: ``accuracy``, ``matthews``, and ``f1``, of class id 1 if there are two, else the
-        unweighted mean over the classes that occur. Regression: ``mse``, ``mae``, ``pearson`` and
-        ``spearman``. All are finite Python floats; `deepcuts.tasks.Measure` says what each is.
+        Classification: ``accuracy``, ``matthews``, ``f1``, of class id 1 if there are two, else the
+        unweighted mean over the classes that occur, and ``macro_f1``, that mean in any case. Regression:
+        ``mse``, ``mae``, ``pearson`` and ``spearman``. All are finite Python floats; `deepcuts.tasks.Measure`
+        says what each is.
 
     Raises:
         InputError: `predictions` have a wrong shape or are not finite.

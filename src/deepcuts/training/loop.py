@@ -88,7 +88,7 @@ class Loop(Trainer):
             if self._class_weights is not None:
                 weights = torch.tensor(self._class_weights, device=loss.device)
                 outputs["loss"] = weighted_loss(self._predictions(outputs), inputs["labels"], weights)
-            loss = self._minimised(inputs, self._pass_of(outputs))
+            loss = self._minimised(inputs, self._pass_of(inputs, outputs))
             weight = self._weights.popleft()
             loss = loss if weight == 1 else loss * weight
         # What the Trainer then gathers and hands to the measures is all but the loss.
@@ -113,11 +113,13 @@ class Loop(Trainer):
         # Accelerate computes the student in this precision, and gives its outputs as float32.
         with torch.no_grad(), self.accelerator.autocast():
             outputs = self._teacher(**inputs, **self._asked)
-        return self._pass_of(outputs)
+        return self._pass_of(inputs, outputs)
 
-    def _pass_of(self, outputs: Any) -> Pass:
+    def _pass_of(self, inputs: Batch, outputs: Any) -> Pass:
         states = outputs.get("hidden_states") or ()
         said = self._predictions(outputs).float()
+        if (counted := _counted(inputs)) is not None and said.shape[:-1] == counted.shape:
+            said = said[counted]  # padding has nothing to learn from a teacher
         return Pass(outputs["loss"], said, tuple(state.float() for state in states), self._distance)
 
     def _own_rows(self, number: int) -> int:
@@ -152,10 +154,16 @@ def teaching(teacher: nn.Module | None, model: nn.Module) -> Iterator[None]:
 
 def _items(batch: Batch) -> int:
     """What a batch's loss is the mean of: rows, or the labels of tokens that are not ignored."""
+    counted = _counted(batch)
+    return len(batch["input_ids"]) if counted is None else int(counted.sum())
+
+
+def _counted(batch: Batch) -> Tensor | None:
+    """Which tokens have a label, ``(rows, tokens)``; None where labels are of rows."""
     labels = batch.get("labels")
-    if labels is not None and labels.dim() > 1 and not labels.is_floating_point():
-        return int((labels != _IGNORED).sum())
-    return len(batch["input_ids"])
+    if labels is None or labels.dim() < 2 or labels.is_floating_point():
+        return None
+    return labels != _IGNORED
 
 
 _IGNORED = -100  # PyTorch's label of what no loss is taken of

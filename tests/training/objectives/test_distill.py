@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
 from deepcuts.common.errors import InputError
 from deepcuts.tasks.kinds.divergence import of_classes, of_numbers
+from deepcuts.training.loop import Loop
 from deepcuts.training.objectives import Pass, find_objective
 
 GENERATOR = torch.Generator().manual_seed(0)
@@ -59,3 +63,20 @@ def test_models_of_other_layers_are_refused() -> None:
     values = {"share": 0.0, "temperature": 2.0, "layers": 2.0}
     with pytest.raises(InputError, match="layers alike"):
         find_objective("distill").function({"attention_mask": torch.ones(2, 4)}, student, teacher, values)
+
+
+def test_of_tokens_those_with_a_label_learn_from_the_teacher() -> None:
+    logits, taught = torch.randn(2, 2, 3, 4, generator=GENERATOR)
+    labels = torch.tensor([[-100, 1, 2], [-100, 0, -100]])
+    loop: Any = SimpleNamespace(_predictions=lambda output: output["logits"], _distance=of_classes)
+
+    def said(logits: torch.Tensor, labels: torch.Tensor) -> Pass:
+        return Loop._pass_of(loop, {"labels": labels}, {"loss": torch.tensor(0.0), "logits": logits})
+
+    found = said(logits, labels).divergence(said(taught, labels), 2.0)
+    chosen = [(0, 1), (0, 2), (1, 1)]
+    own, shown = (torch.stack([one[place] for place in chosen]) for one in (logits, taught))
+    assert found.item() == pytest.approx(of_classes(own, shown, 2.0).item(), rel=1e-6)
+    # Labels of rows, and of several labels a row, choose nothing.
+    assert said(logits[:, 0], torch.tensor([0, -100])).logits.shape == (2, 4)
+    assert said(logits[:, 0], torch.ones(2, 4)).logits.shape == (2, 4)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from deepcuts.common.errors import DataError, InputError
 from deepcuts.tasks.kinds.kind import Array, TaskKind
-from deepcuts.tasks.kinds.measure import Measure
+from deepcuts.tasks.kinds.measure import MACRO_F1, Measure
 from deepcuts.tasks.kinds.registry import register_kind
 from deepcuts.tasks.kinds.weighting import balanced
 from deepcuts.tasks.labels import Match, match_labels
@@ -28,6 +28,7 @@ class Classification(TaskKind):
         "accuracy": Measure("accuracy, 0 to 1", is_share=True),
         "matthews": Measure("Matthews correlation, -1 to 1"),
         "f1": Measure("F1 (second class of two, else macro average), 0 to 1", is_share=True, is_drawn=False),
+        "macro_f1": MACRO_F1,
     }
     primary = "accuracy"
     constant_title = "majority class"
@@ -144,7 +145,12 @@ class Classification(TaskKind):
         table = formulas.confusion(
             predictions.argmax(axis=1), np.asarray(targets), predictions.shape[1], counts
         )
-        functions = {"accuracy": formulas.accuracy, "matthews": formulas.matthews, "f1": formulas.f1}
+        functions = {
+            "accuracy": formulas.accuracy,
+            "matthews": formulas.matthews,
+            "f1": formulas.f1,
+            "macro_f1": formulas.macro_f1,
+        }
         return {name: functions[name](table) for name in names}
 
     def constant(self, task: Task, train: Split, rows: int) -> Array:

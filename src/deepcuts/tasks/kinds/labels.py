@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from deepcuts.common.errors import DataError, InputError
 from deepcuts.tasks.kinds import divergence
 from deepcuts.tasks.kinds.kind import Array, TaskKind
-from deepcuts.tasks.kinds.measure import Measure
+from deepcuts.tasks.kinds.measure import MACRO_F1, Measure
 from deepcuts.tasks.kinds.registry import register_kind
 from deepcuts.tasks.labels import Match, match_labels, shown
 from deepcuts.tasks.task import Split, Task
@@ -31,7 +32,7 @@ class Labels(TaskKind):
     title = f"any number of labels, each predicted where its probability is above {THRESHOLD}"
     measures: ClassVar = {
         "micro_f1": Measure("F1 over all labels of all rows, 0 to 1", is_share=True),
-        "macro_f1": Measure("F1, mean over labels, 0 to 1", is_share=True),
+        "macro_f1": replace(MACRO_F1, is_drawn=True),
         "ranking_precision": Measure(
             "label ranking average precision, 0 to 1", is_share=True, is_drawn=False
         ),

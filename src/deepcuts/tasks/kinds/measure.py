@@ -37,3 +37,7 @@ class Measure:
         """
         variance = max(0.0, constant * (1 - constant)) if self.is_share else 1.0
         return max(NEAR_CONSTANT, 2 * math.sqrt(variance / rows))
+
+
+#: Of several kinds of task.
+MACRO_F1 = Measure("macro F1, the mean over classes that occur, 0 to 1", is_share=True, is_drawn=False)

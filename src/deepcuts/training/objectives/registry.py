@@ -21,7 +21,8 @@ class Pass:
 
     Attributes:
         loss: The task's loss, the mean over the batch, 0-dimensional.
-        logits: ``(rows, outputs)``, or as the kind of task shapes them.
+        logits: ``(rows, outputs)``, or as the kind of task shapes them; of tokens that are labelled,
+            ``(labels, outputs)`` in their order.
         hidden_states: The embeddings and every layer's output, ``(rows, tokens, hidden)`` each; empty
             unless the objective asks for them.
         distance: How far one model's logits are from another's, at a temperature: the kind of task's.
