@@ -115,6 +115,8 @@ def write_cell(
     result["best_epoch"] = {"finetune": 2, "retrain": 3}
     result["last_epoch"] = {"finetune": measures["dense"], "retrain": measures["retrained"]}
     result["notes"] = []
+    last = {"finetune": None, "retrain": None}
+    result["constant"] = {"dense": None, "pruned": None, "retrained": None, "last_epoch": last}
     result["plateau"] = {"fine-tune": None, "retrain": None}
     result["seconds"] = {
         "finetune": 100.5, "score": 30.25, "score_shared_by": 4, "retrain": 80.75,

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from commands import deepcuts
+from grids import write_grid_file
 from rich.console import Console
 from runs import config, data_config, job
 
 from deepcuts.cli.common import on_plateau, plateau_lines, print_result
+from deepcuts.common import tensor_file
 from deepcuts.common.progress import Reporter
+from deepcuts.report import write_report
 from deepcuts.runs.pipeline import prune
 from deepcuts.runs.plateau import Plateau, find_plateau
 from deepcuts.runs.preparing import prepare
+from deepcuts.runs.steps import Assessment
+from deepcuts.tasks import measure
 
 
 def run(folder: Path, **changes: Any) -> tuple[dict[str, Any], str]:
@@ -89,3 +97,62 @@ def test_what_is_tried_already_is_not_advised(tmp_path: Path) -> None:
 def test_results_of_earlier_versions_say_nothing() -> None:
     assert not on_plateau({}, "retrain")
     assert plateau_lines({"dense": {}}) == []
+
+
+def test_a_correlation_of_outputs_that_hardly_vary_is_shown_as_what_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Outputs differ by less than 0.001, and correlate with the targets: every place says what that is."""
+    folder = tmp_path / "one"
+    folder.mkdir()
+    source = data_config(folder, train=48, dev=24, regression=True)
+    # Nothing moves any weight; the head hears next to nothing of the sentence.
+    made = config(folder, source, learning_rate=1e-30, retrain_epochs=3, select_on="held-out")
+    text = io.StringIO()
+    prepared = prepare(made, made.data.load(), Reporter(Console(file=text, width=300)))
+    for state in (prepared.model.state_dict(), prepared.start.tensors):
+        state["classifier.weight"].mul_(1e-4)
+    result = prune(prepared, folder / "run")
+    said = tensor_file.load(folder / "run" / "predictions.safetensors", "predictions")[0]
+    for phase in ("dense", "pruned", "retrained"):
+        assert 0 < float(said[phase].max() - said[phase].min()) < 1e-3
+        assert "vary by less" in result["constant"][phase]
+    assert abs(result["retrained"]["pearson"]) > 0.01  # which would be taken for something
+    assert "vary by less" in result["constant"]["last_epoch"]["retrain"]
+    history = json.loads((folder / "run" / "history.json").read_text())
+    assert all(entry["constant"] for entry in history["retrain"])
+    lines = [line for line in text.getvalue().splitlines() if "retrain: epoch" in line]
+    assert len(lines) == 3
+    assert all("held-out pearson" in line and "(as good as constant)" in line for line in lines)
+
+    print_result(result, folder / "run")
+    table = capsys.readouterr().out
+    assert "pruned (as good as constant)" in table
+    assert "pruned, retrained (plateau)" in table
+    assert "run (as good as constant)" in deepcuts("evaluate", folder / "run").stdout
+
+    write_report(tmp_path / "one", tmp_path / "report", replicates=100)
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert "plateau: seed 0" in page
+    assert "as good as constant: seed 0" in page
+
+
+def test_the_last_epoch_is_judged_where_another_one_is_best(tmp_path: Path) -> None:
+    made = job(tmp_path, data_config(tmp_path, train=48, dev=24, regression=True))
+    flat = torch.full((24, 1), 2.0) + torch.arange(24)[:, None] * 1e-6
+    found = Assessment(measure(made.task.data.task, flat.numpy(), made.task.dev.targets), flat)
+    assert "vary by less" in str(made.why_constant(found))
+    good = torch.tensor(made.task.dev.targets)[:, None].float()
+    best = Assessment(measure(made.task.data.task, good.numpy(), made.task.dev.targets), good)
+    assert made.why_constant(best) is None
+
+
+def test_a_cell_that_left_a_constant_model_has_a_sign_of_its_own(tmp_path: Path) -> None:
+    grids = [{"strategy": "LayerMagWeight", "density": 0.3, "seed": 0}]
+    path = write_grid_file(tmp_path, grids, learning_rate=1e-9)
+    done = deepcuts("grid", path, "-o", tmp_path / "store")
+    assert "done, but on a plateau: no better than a constant" in done.stderr
+    for shown in (done.stdout, deepcuts("grid", path, "-o", tmp_path / "store", "--dry-run").stdout):
+        (row,) = [line for line in shown.splitlines() if line.strip().startswith("LayerMagWeight")]
+        assert row.split()[-1] == "≈"
+        assert "≈ constant" in shown

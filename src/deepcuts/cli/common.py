@@ -132,7 +132,9 @@ def print_result(result: Mapping[str, Any], folder: Path) -> None:
     trainings = {"dense": "fine-tune", "retrained": "retrain"}
 
     def marked(title: str, key: str) -> str:
-        return f"{title} (plateau)" if key in trainings and on_plateau(result, trainings[key]) else title
+        if key in trainings and on_plateau(result, trainings[key]):
+            return f"{title} (plateau)"
+        return f"{title} (as good as constant)" if why_constant(result, key) else title
 
     print_table(
         f"{result['strategy']} on {result['task']['name']}, seed {result['seed']}",
@@ -175,6 +177,17 @@ def on_plateau(result: Mapping[str, Any], training: str) -> bool:
     """Whether a training of a run ended on a plateau; results of earlier versions don't say."""
     found = (result.get("plateau") or {}).get(training)
     return found is not None and bool(found["at_end"])
+
+
+def why_constant(result: Mapping[str, Any], phase: str) -> str | None:
+    """Why a model is no better than a constant in a phase of a run; results of earlier versions don't say."""
+    found: str | None = (result.get("constant") or {}).get(phase)
+    return found
+
+
+def ended_constant(result: Mapping[str, Any]) -> bool:
+    """Whether the model that a run left is no better than a constant."""
+    return on_plateau(result, "retrain") or why_constant(result, "retrained") is not None
 
 
 def plateau_lines(result: Mapping[str, Any]) -> list[str]:

@@ -34,23 +34,24 @@ def evaluate(
     from deepcuts.deploy.export.source import load_pruned
     from deepcuts.models.checks import computing
     from deepcuts.models.purpose import check_fits
-    from deepcuts.tasks import baseline
+    from deepcuts.tasks import baseline, measure, why_constant
     from deepcuts.tasks.encoding import encode
-    from deepcuts.training.evaluation import evaluate as measure
+    from deepcuts.training.evaluation import predict
 
     loaded, tokenizer = load_pruned(model, trust_remote_code=trust_remote_code)
     check_fits(loaded, task_data.task)
     encoded = encode(task_data, tokenizer, loaded, length)
     splits = {"dev": (task_data.dev, encoded.dev), "test": (task_data.test, encoded.test)}
-    with computing():
-        found = {
-            name: {
-                "baseline": baseline(task_data.task, task_data.train, texts),
-                "model": measure(loaded, encoded, rows),
-            }
-            for name, (texts, rows) in splits.items()
-            if texts is not None
-        }
+    task = task_data.task
+    found: dict[str, dict[str, Any]] = {}
+    for name, (texts, rows) in splits.items():
+        if texts is None or rows is None:
+            continue
+        with computing():
+            said = predict(loaded, encoded, rows).numpy()
+        constant, reached = baseline(task, task_data.train, texts), measure(task, said, rows.targets)
+        why = why_constant(task.kind, task.primary, reached, constant, len(rows), said, rows.targets)
+        found[name] = {"baseline": constant, "model": reached, "constant": why}
     if as_json:
         on_dev = {"task": task_data.task.name, "digest": task_data.digest, **found.pop("dev")}
         typer.echo(json.dumps({**on_dev, **found}, indent=2))
@@ -58,13 +59,17 @@ def evaluate(
     told = [*encoded.notes, f"{encoded.truncated:,} rows were cut to {encoded.length} tokens"]
     for split, measured in found.items():
         names = list(measured["model"])
-        rows = [
+        table = [
             ["baseline (constant)", *measure_cells(names, measured["baseline"])],
-            [model, *measure_cells(names, measured["model"])],
+            [
+                f"{model} (as good as constant)" if measured["constant"] else model,
+                *measure_cells(names, measured["model"]),
+            ],
         ]
         texts, _ = splits[split]
-        title = f"{task_data.task.name}, {len(texts or ()):,} {split} rows"
-        print_table(title, [split, *names], rows, "\n".join(told) if split == list(found)[-1] else None)
+        title = f"{task.name}, {len(texts or ()):,} {split} rows"
+        told += [f"{split}: as good as constant, {why}"] if (why := measured["constant"]) else []
+        print_table(title, [split, *names], table, "\n".join(told) if split == list(found)[-1] else None)
 
 
 def complete(arguments: Sequence[str]) -> Callable[..., None]:

@@ -14,11 +14,18 @@ from deepcuts.common.shown import printable
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from deepcuts.runs.grid.records import CellRecord
     from deepcuts.runs.grid.schedule import Progress
     from deepcuts.runs.grid.worklist import Worklist
 
-_SYMBOLS = {"done": "✓", "running": "▶", "failed": "✗", "waiting": "·"}
-_STYLES = {"done": "green", "running": "bold cyan", "failed": "bold red", "waiting": "dim"}
+_SYMBOLS = {"done": "✓", "constant": "≈", "running": "▶", "failed": "✗", "waiting": "·"}
+_STYLES = {
+    "done": "green",
+    "constant": "yellow",
+    "running": "bold cyan",
+    "failed": "bold red",
+    "waiting": "dim",
+}
 
 
 def print_work(worklist: Worklist) -> None:
@@ -43,7 +50,7 @@ def print_cells(worklist: Worklist) -> None:
     from deepcuts.common.progress import console
 
     # Elsewhere than in a terminal a table must not be folded to a width that nobody has.
-    states = {record.key: str(record.status) for record in worklist.records()}
+    states = {record.key: _state(record) for record in worklist.records()}
     console(width=None if sys.stdout.isatty() else 160).print(cell_table(worklist, states))
 
 
@@ -52,7 +59,8 @@ def cell_table(worklist: Worklist, states: dict[str, str]) -> Any:
 
     Args:
         worklist: The worklist.
-        states: Cell's key → ``"done"``, ``"running"``, ``"failed"``; anything else is waiting.
+        states: Cell's key → ``"done"``, ``"running"``, ``"failed"``, or ``"constant"`` for one that is done
+            and as good as constant; anything else is waiting.
     """
     from rich import box
     from rich.table import Table
@@ -85,6 +93,17 @@ def cell_table(worklist: Worklist, states: dict[str, str]) -> Any:
     return table
 
 
+def _state(record: CellRecord) -> str:
+    """A cell's status; ``"constant"`` for one that is done and left a model no better than a constant."""
+    from deepcuts.cli.common import ended_constant
+
+    try:
+        ended = record.status == "done" and ended_constant(record.result)
+    except (OSError, ValueError, AttributeError, TypeError, KeyError):  # a report says what is wrong with it
+        ended = False
+    return "constant" if ended else str(record.status)
+
+
 class Watcher(AbstractContextManager["Watcher"]):
     """Follows the work: a live table in a terminal, a line a unit elsewhere.
 
@@ -98,9 +117,10 @@ class Watcher(AbstractContextManager["Watcher"]):
 
         self._worklist = worklist
         self._console = console
-        self._states = {record.key: str(record.status) for record in worklist.records()}
+        self._states = {record.key: _state(record) for record in worklist.records()}
         self._names = {unit.key: unit.name for unit in worklist.units}
         self._told: set[str] = set()
+        self._ended: dict[str, str] = {}
         self._live = (
             Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
         )
@@ -131,7 +151,7 @@ class Watcher(AbstractContextManager["Watcher"]):
             states = {
                 **self._states,
                 **dict.fromkeys(progress.running, "running"),
-                **dict.fromkeys(progress.done, "done"),
+                **{key: self._ended.get(key, "done") for key in progress.done},
                 **dict.fromkeys(progress.failed, "failed"),
             }
             now = ", ".join(self._names[key] for key in progress.running)
@@ -143,13 +163,12 @@ class Watcher(AbstractContextManager["Watcher"]):
 
     def _how_done(self, key: str) -> str:
         """``"done"``, and whether a cell's retraining ended on a plateau."""
-        from deepcuts.cli.common import on_plateau
         from deepcuts.runs.grid.records import read_cell
 
         if key not in self._worklist.cells:
             return "done"
-        record = read_cell(self._worklist.store, key, {})
-        ended = record.status == "done" and on_plateau(record.result, "retrain")
+        ended = _state(read_cell(self._worklist.store, key, {})) == "constant"
+        self._ended[key] = "constant" if ended else "done"
         return "done, but on a plateau: no better than a constant" if ended else "done"
 
 

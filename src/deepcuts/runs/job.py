@@ -25,7 +25,7 @@ from deepcuts.runs.facts import facts_of
 from deepcuts.runs.notes import notes_of
 from deepcuts.runs.planned import Planned
 from deepcuts.runs.plans import check_plans, try_gradient
-from deepcuts.runs.plateau import Plateau, find_plateau
+from deepcuts.runs.plateau import Plateau, find_plateau, why_constant_on_dev
 from deepcuts.runs.saving import save_and_check
 from deepcuts.runs.steps import Aim, Run
 from deepcuts.runs.steps.workpiece import Assessment, Tracking, Training
@@ -202,8 +202,10 @@ class Job(Planned):
             report_to=tracking.report_to if tracking else (),
             logs=tracking.folder / label if tracking else None,
         )
-        last = None if done.last is None else self._measured(done.last)
-        return Training(done.epochs, done.best_epoch, done.seconds, last)
+        last = None if done.last is None else Assessment(self._measured(done.last), done.last)
+        if last is None:
+            return Training(done.epochs, done.best_epoch, done.seconds)
+        return Training(done.epochs, done.best_epoch, done.seconds, last.measures, self.why_constant(last))
 
     def _at(self, values: Snapshot) -> PreTrainedModel:
         """Another model like this one, with other values."""
@@ -218,6 +220,11 @@ class Job(Planned):
 
     def _measured(self, predictions: Tensor) -> dict[str, float]:
         return measure(self.task.data.task, predictions.numpy(), self.task.dev.targets)
+
+    def why_constant(self, found: Assessment) -> str | None:
+        """See `deepcuts.runs.plateau.why_constant_on_dev`."""
+        assert found.predictions is not None
+        return why_constant_on_dev(self.task, found.measures, found.predictions.numpy())
 
     def plateau(
         self, epochs: Sequence[Mapping[str, Any]], measures: Mapping[str, float], predictions: Tensor | None

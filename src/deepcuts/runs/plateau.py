@@ -36,6 +36,15 @@ class Plateau:
         return {"at_end": self.at_end, "why": self.why, "try": list(ways) if self.at_end else []}
 
 
+def why_constant_on_dev(
+    task: EncodedTask, measures: Mapping[str, float], predictions: np.ndarray[Any, Any]
+) -> str | None:
+    """Why a model is no better than a constant on dev, see `deepcuts.tasks.why_constant`; None if it is."""
+    asked, dev = task.data.task, task.dev.targets
+    constant = baseline(asked, task.data.train, task.data.dev)
+    return why_constant(asked.kind, asked.primary, measures, constant, len(dev), predictions, dev)
+
+
 def find_plateau(
     task: EncodedTask,
     epochs: Sequence[Mapping[str, Any]],
@@ -52,9 +61,7 @@ def find_plateau(
     """
     if not epochs:
         return None
-    asked, dev = task.data.task, task.dev.targets
-    constant = baseline(asked, task.data.train, task.data.dev)
-    why = why_constant(asked.kind, asked.primary, measures, constant, len(dev), predictions, dev)
+    why = why_constant_on_dev(task, measures, predictions)
     if why is not None:
         return Plateau(at_end=True, why=why)
     # The first entry at half of the steps or after it; an older store's entries do not say.

@@ -30,6 +30,11 @@ def result_of(job: Planned, run: Run) -> dict[str, Any]:
         },
         **_restarts(run),
         "last_epoch": {name: trained.last_epoch or trained.measures for name, trained in run.trained.items()},
+        # Where a measure is that of a model no better than a constant, and why.
+        "constant": {
+            **run.constant,
+            "last_epoch": {name: trained.last_constant for name, trained in run.trained.items()},
+        },
         "seconds": {
             **run.seconds,
             **({"score_shared_by": run.scored[-1].shared_by} if run.scored else {}),

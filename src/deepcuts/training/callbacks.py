@@ -88,7 +88,8 @@ class ProgressCallback(TrainerCallback):
         seconds, self._since = time.monotonic() - self._since, time.monotonic()
         self._reporter.line(
             f"{self._label}: epoch {state.epoch:.0f}/{self._epochs}  loss {self._loss:.4f}  "
-            f"{self._rows} {self._primary} {metrics[f'eval_{self._primary}']:.4f}  {seconds:.0f} s"
+            f"{self._rows} {self._primary} {metrics[f'eval_{self._primary}']:.4f}"
+            f"{' (as good as constant)' if metrics[f'eval_{CONSTANT}'] else ''}  {seconds:.0f} s"
         )
         if metrics[f"eval_{CONSTANT}"] and state.max_steps / 2 <= state.global_step < state.max_steps:
             self._reporter.line(

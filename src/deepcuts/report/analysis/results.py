@@ -32,7 +32,7 @@ def performance_rows(
         ``mean`` and ``deviation`` (measure → number; the deviation needs two seeds), ``kept`` (share of the
         dense model's primary measure above the baseline, or None), ``differences`` (reference → measure →
         `Difference`, or None), ``absent`` (status → seeds of cells that are not done) and ``plateau`` (seeds
-        whose retraining ended as good as constant).
+        whose model is then as good as constant).
     """
     rows: list[Row] = []
     for strategy in study.strategies:
@@ -67,7 +67,7 @@ def performance_rows(
                         if reference != strategy
                     },
                     "absent": missing_of(planned),
-                    "plateau": [cell.seed for cell in cells if phase == "retrained" and is_collapsed(cell)],
+                    "plateau": [cell.seed for cell in cells if is_collapsed(cell, phase)],
                 }
             )
     return rows
@@ -123,8 +123,8 @@ def pareto_rows(study: Study) -> list[Row]:
     return rows
 
 
-def is_collapsed(cell: Cell) -> bool:
-    """Whether a retrained model ended as good as constant, see `deepcuts.tasks.why_constant`.
+def is_collapsed(cell: Cell, phase: Phase = "retrained") -> bool:
+    """Whether a pruned or retrained model is as good as constant, see `deepcuts.tasks.why_constant`.
 
     Without predictions only its measures can be looked at.
     """
@@ -133,10 +133,10 @@ def is_collapsed(cell: Cell) -> bool:
     why = why_constant(
         task["kind"],
         task["primary"],
-        found["retrained"],
+        found[phase],
         found["baseline"],
         task["dev_rows"],
-        said.get("retrained"),
+        said.get(phase),
         said.get("targets"),
     )
     return why is not None

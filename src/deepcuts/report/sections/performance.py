@@ -70,7 +70,7 @@ def results_table(
         found = [measure_entry(row, name) for name in measures]
         entries.append(
             [
-                Entry(row["strategy"], _plateau_text(row["plateau"])),
+                Entry(row["strategy"], _plateau_text(row["plateau"], phase)),
                 number_entry(row["density"], "{:.4g}"),
                 number_entry(row["compression"], "{:.2f}"),
                 Entry(str(row["seeds"]), absent_text(row["absent"]), row["seeds"]),
@@ -96,9 +96,10 @@ def measure_entry(row: Row, measure: str) -> Entry:
     return Entry(text, " · ".join(map(number, values.values())) if len(values) > 1 else "", mean)
 
 
-def _plateau_text(seeds: Sequence[int]) -> str:
-    """Whose retraining ended as good as constant."""
-    return f"plateau: seed {', '.join(map(str, seeds))}" if seeds else ""
+def _plateau_text(seeds: Sequence[int], phase: Phase) -> str:
+    """Whose model is as good as constant, so that its measures say nothing, whatever they are."""
+    word = "plateau" if phase == "retrained" else "as good as constant"
+    return f"{word}: seed {', '.join(map(str, seeds))}" if seeds else ""
 
 
 def _difference(by_measure: Mapping[str, Any] | None, measure: str) -> Entry:

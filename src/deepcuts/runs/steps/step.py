@@ -45,6 +45,7 @@ class Trained:
         ways: What to try against that.
         restarted: How often it was begun again after ending on one.
         last_epoch: What the model of its last epoch reaches on dev; None where that is the best one.
+        last_constant: Why that is no better than a constant prediction; None if it is.
     """
 
     key: str
@@ -58,6 +59,7 @@ class Trained:
     ways: tuple[str, ...] = ()
     restarted: int = 0
     last_epoch: dict[str, float] | None = None
+    last_constant: str | None = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ class Run:
         trained: Name of a training → what it gave.
         predictions: Phase → what the model said of the dev rows then, where that can be had.
         measures: Phase → how good that is.
+        constant: Phase → why that is no better than a constant prediction; None where it is.
         seconds: Wall time by what it was spent on.
         environments: Step → what it was made with, None where a stage of version 0.1 does not say.
     """
@@ -108,6 +111,7 @@ class Run:
     trained: dict[str, Trained] = field(default_factory=dict)
     predictions: dict[str, Tensor] = field(default_factory=dict)
     measures: dict[str, dict[str, float]] = field(default_factory=dict)
+    constant: dict[str, str | None] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     environments: dict[str, dict[str, Any] | None] = field(default_factory=dict)
 
@@ -120,7 +124,7 @@ class Run:
 
     def take(self, phase: str, found: Assessment) -> None:
         """Keep what the model is worth in a phase of the run, such as ``"pruned"``."""
-        self.measures[phase] = found.measures
+        self.measures[phase], self.constant[phase] = found.measures, self.piece.why_constant(found)
         if found.predictions is not None:
             self.predictions[phase] = found.predictions
 

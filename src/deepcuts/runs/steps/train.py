@@ -74,6 +74,9 @@ class Train(SharedStep):
         record = stage.record
         assert record is not None
         ways = (*self.ways, *(["--warmup 0.1"] if self.plan.warmup == 0 else []))
+        run.take(self.phase, Assessment(record["measures"], predictions))
+        if record.get("last_epoch") is None:  # it is the best one
+            record = {**record, "last_constant": run.constant[self.phase]}
         trained = Trained(
             stage.key,
             stage.folder,
@@ -85,7 +88,6 @@ class Train(SharedStep):
         if trained.plateau is not None and trained.plateau.at_end:
             run.piece.reporter.line(f"{self.label}: {trained.plateau.sentence(trained.ways)}")
         run.trained[self.kind] = trained
-        run.take(self.phase, Assessment(trained.measures, predictions))
         run.seconds[self.kind] = trained.seconds
         run.environments[self.kind] = stage.environment
 
@@ -145,6 +147,7 @@ class Train(SharedStep):
             "measures": found.measures,
             **({"restarted": restart} if self.restarts else {}),
             **({} if training.last is None else {"last_epoch": dict(training.last)}),
+            **({} if training.last_constant is None else {"last_constant": training.last_constant}),
         }
         if piece.processes.is_first:
             if found.predictions is not None:

@@ -63,12 +63,14 @@ class Training:
         best_epoch: The epoch whose weights the model has; None where there was no epoch.
         seconds: Wall time of this process's share of it.
         last: What the model of the last epoch reaches on dev; None where that is the best one.
+        last_constant: Why that is no better than a constant; None if it is, or where it is not known.
     """
 
     epochs: list[dict[str, Any]]
     best_epoch: int | None
     seconds: float
     last: Mapping[str, float] | None = None
+    last_constant: str | None = None
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,9 @@ class Workpiece(Protocol):
 
     def assess(self) -> Assessment:
         """Measure the model as it is on the dev rows."""
+
+    def why_constant(self, found: Assessment) -> str | None:
+        """Why the model is no better than a constant prediction; None if it is, or not known."""
 
     def plateau(
         self, epochs: Sequence[Mapping[str, Any]], measures: Mapping[str, float], predictions: Tensor | None

@@ -161,6 +161,10 @@ class TrainerPiece(Planned):
             return Assessment({})
         return Assessment(measures_of(self.trainer.evaluate()))
 
+    def why_constant(self, found: Assessment) -> str | None:
+        """Not known, as below."""
+        return None
+
     def plateau(
         self, epochs: Sequence[Mapping[str, Any]], measures: Mapping[str, float], predictions: Tensor | None
     ) -> Plateau | None:
