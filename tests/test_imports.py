@@ -49,16 +49,16 @@ HEAVY = {
 CORE = ["architectures", "masks", "scoring", "scoring.scoring", "masks.selection", "masks.holding", "runtime"]
 
 
-def loaded_by(*modules: str) -> set[str]:
-    """The top-level packages that a fresh interpreter has after importing the modules."""
-    code = "\n".join(
-        [
-            f"import sys, {', '.join(modules)}",
-            "print(*sorted({name.partition('.')[0] for name in sys.modules}))",
-        ]
-    )
+def modules_after(*modules: str) -> set[str]:
+    """The modules that a fresh interpreter has after importing some."""
+    code = f"import sys, {', '.join(modules)}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return set(done.stdout.split())
+
+
+def loaded_by(*modules: str) -> set[str]:
+    """The top-level packages that a fresh interpreter has after importing the modules."""
+    return {name.partition(".")[0] for name in modules_after(*modules)}
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
@@ -85,6 +85,14 @@ def test_what_help_shows_of_a_run_is_known_without_numpy_and_pydantic() -> None:
     loaded = loaded_by("deepcuts.runs.settings", "deepcuts.runs.data", "deepcuts.tasks")
     assert "deepcuts" in loaded
     assert not loaded & (HEAVY | {"numpy"})
+
+
+def test_the_list_of_commands_needs_no_room_below() -> None:
+    """``deepcuts --help`` shows what each file says of itself; a command loads the rest once it is called."""
+    rooms = {
+        name.split(".")[1] for name in modules_after("deepcuts.cli") if name.startswith("deepcuts.")
+    } & set(ROOMS)
+    assert rooms == {"cli", "common"}
 
 
 def test_the_root_holds_rooms_and_nothing_else() -> None:

@@ -14,7 +14,6 @@ from deepcuts.common.errors import InputError, brief
 from deepcuts.common.json_text import parse
 from deepcuts.common.shown import json_line
 from deepcuts.common.text_lines import lines_of, open_text
-from deepcuts.tasks.lengths import LEAST
 
 
 def predict(
@@ -51,6 +50,8 @@ def predict(
         raise InputError("runtime", runtime, "it must be auto, sparse or dense")
     if text and file is not None:
         raise InputError("file", str(file), "texts are given as arguments already")
+    from deepcuts.tasks.lengths import LEAST, length_for, length_note
+
     for name, value, least in (("batch_size", batch_size, 1), ("max_length", max_length, LEAST)):
         if value is not None and value < least:
             raise InputError(name, value, f"it must be {least} or more")
@@ -63,7 +64,6 @@ def predict(
     from deepcuts.deploy.export.source import load_pruned
     from deepcuts.deploy.prediction import for_inference, predict_texts
     from deepcuts.deploy.runtime import choices_of
-    from deepcuts.tasks.lengths import length_for, length_note
 
     loaded, tokenizer = load_pruned(model, trust_remote_code=trust_remote_code)
     ready = for_inference(loaded, runtime)  # type: ignore[arg-type]
