@@ -24,6 +24,7 @@ class Tokens:
 
     def __init__(self, attention_mask: Any) -> None:
         self._given = attention_mask if isinstance(attention_mask, Tensor) else None
+        self._weights: dict[tuple[bool, torch.device], Tensor] = {}
 
     @classmethod
     def of(cls, batch: Batch) -> Tokens:
@@ -38,6 +39,15 @@ class Tokens:
     def mask(self, padding: bool) -> Tensor | None:
         """1 for every token that counts, ``(batch, tokens)``; None where there is no mask."""
         return self._all if padding else self._real
+
+    def weights(self, padding: bool, device: torch.device) -> Tensor | None:
+        """`mask` as weights of a sum, ``(batch · tokens,)``, float32; made once for all layers."""
+        mask = self.mask(padding)
+        if mask is None:
+            return None
+        if (padding, device) not in self._weights:
+            self._weights[padding, device] = mask.flatten().to(device, torch.float32)
+        return self._weights[padding, device]
 
     def count(self, padding: bool) -> float:
         """How many tokens count; 0 where there is no mask.

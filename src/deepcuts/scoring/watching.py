@@ -40,10 +40,7 @@ class ObservedCall:
 
     def weights(self, padding: bool) -> Tensor | None:
         """1 for every row that counts, ``(rows,)``, float32; None where all do."""
-        mask = self._tokens.mask(padding)
-        if not self.is_of_tokens or mask is None:
-            return None
-        return mask.flatten().to(self.raw_output.device, torch.float32)
+        return self._tokens.weights(padding, self.raw_output.device) if self.is_of_tokens else None
 
     def count(self, padding: bool) -> float:
         """How many rows count."""
