@@ -23,7 +23,7 @@ def test_distributed_shares_add_up_to_the_whole(
     monkeypatch.setattr(torch.distributed, "all_reduce", lambda tensor: None)
     shares: list[dict[str, Scores]] = []
     for rank in range(world):
-        monkeypatch.setattr("deepcuts.scoring.scoring.place", lambda rank=rank: (rank, world))
+        monkeypatch.setattr("deepcuts.scoring.scoring.rank_and_size", lambda rank=rank: (rank, world))
         shares.append(score(bert, batches, names, options=options, distributed=True))
     assert all(same(share["Random"], whole["Random"]) for share in shares)
     for name in names[1:]:
@@ -39,7 +39,7 @@ def test_distributed_all_processes_get_the_sum(
     """Two processes with equal shares: the reduction doubles every sum and count, but not random ones."""
     names = ["Random", "LayerMagGrad"]
     alone = score(bert, batches, names)
-    monkeypatch.setattr("deepcuts.scoring.scoring.place", lambda: (0, 1))
+    monkeypatch.setattr("deepcuts.scoring.scoring.rank_and_size", lambda: (0, 1))
     monkeypatch.setattr(torch.distributed, "all_reduce", lambda tensor: tensor.mul_(2))
     found = score(bert, batches, names, distributed=True)
     assert same(found["Random"], alone["Random"])

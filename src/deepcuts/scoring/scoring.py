@@ -15,7 +15,7 @@ from deepcuts.scoring.options import ScoringOptions
 from deepcuts.scoring.passes import Batch, LossFunction, model_loss
 from deepcuts.scoring.scores import ModelIdentity, Scores
 from deepcuts.scoring.strategy import ScoreRequest, Strategy
-from deepcuts.scoring.sweep import Sweep, place
+from deepcuts.scoring.sweep import Sweep, rank_and_size
 from deepcuts.scoring.undisturbed import undisturbed
 from deepcuts.scoring.wanted import Wanted, count_passes
 
@@ -113,7 +113,7 @@ def score_requests(
         model, parameters, list(dict.fromkeys(wanted.values())), loss_fn or model_loss, seed, values
     )
     with undisturbed(model):
-        tally = sweep.run(batches, *(place() if distributed else (0, 1)))
+        tally = sweep.run(batches, *(rank_and_size() if distributed else (0, 1)))
     if distributed:
         tally.reduce()
     identity = ModelIdentity.of(model, parameters)

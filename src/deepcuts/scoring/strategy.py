@@ -173,7 +173,7 @@ def paper_titles() -> dict[str, str]:
 
 def _in_paper() -> list[InPaper]:
     found = [one for criterion in criteria.REGISTRY.values() for one in criterion.in_paper]
-    return sorted(found, key=lambda one: one.place)
+    return sorted(found, key=lambda one: one.order)
 
 
 def _nearest(name: str) -> list[str]:

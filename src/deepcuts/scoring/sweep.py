@@ -178,7 +178,7 @@ class Sweep:
             torch.manual_seed(derive_seed(batch_seed, "dropout", passes))
 
 
-def place() -> tuple[int, int]:
+def rank_and_size() -> tuple[int, int]:
     """Rank and number of the processes of the default group.
 
     Raises:

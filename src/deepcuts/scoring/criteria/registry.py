@@ -27,12 +27,12 @@ class InPaper:
 
     Attributes:
         strategy: Its name, such as ``"LayerSmoothGrad"``.
-        place: Where it stands among the paper's, in which order reports show them.
+        order: Reports show the paper's strategies by it.
         title: What the paper calls it, such as ``"Smooth-Cut"``; it is known by that too.
     """
 
     strategy: str
-    place: int
+    order: int
     title: str = ""
 
 
