@@ -17,7 +17,10 @@ from runs import data_config, job, rows, tiny_model_folder, write_csv
 from deepcuts.common import tensor_file
 from deepcuts.common.errors import DataError
 from deepcuts.models.loading import load_finetuned
-from deepcuts.report import write_report
+from deepcuts.report.analysis.studies import find_studies
+from deepcuts.report.reading import load_cells
+from deepcuts.report.sections import Material
+from deepcuts.report.sections.on_test import on_test
 from deepcuts.runs.data import DataConfig
 from deepcuts.runs.pipeline import prune
 from deepcuts.tasks import baseline, measure
@@ -179,8 +182,11 @@ def test_cells_of_a_grid_and_its_report_have_them(tmp_path: Path) -> None:
     run_inline(path, store)
     assert worklist_of(path, store).units == ()
     assert worklist_of(write_grid_file(tmp_path, grids), store).units == ()
-    write_report(store, tmp_path / "report", replicates=100)
-    assert "On test rows" in (tmp_path / "report" / "report.html").read_text()
-    table = (tmp_path / "report" / "tables" / "test.csv").read_text().splitlines()
-    assert len(table) == 1 + 2 * 2
-    assert ",9,accuracy," in table[1]
+    cells, faults = load_cells(store, None)
+    assert faults == []
+    made = Material(cells, [], [], 100, 0, None)  # type: ignore[arg-type]
+    parts = [on_test(study, made) for study in find_studies(cells)]
+    assert sorted(map(len, parts)) == [0, 1]  # the cells without test rows are another study
+    rows = made.files["test"]
+    assert [(row["rows"], row["measure"]) for row in rows[:2]] == [(9, "accuracy"), (9, "matthews")]
+    assert len(rows) == 2 * 2
