@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -143,8 +144,16 @@ def test_a_half_written_checkpoint_is_not_gone_on_from(tmp_path: Path) -> None:
 def test_a_finished_run_is_not_done_again(
     home: Path, finished: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """And says of its numbers where they were made, not where they are asked for again."""
     monkeypatch.setattr(jobs, "train", None)
-    assert prune(job(home), home / "finished") == finished
+    path = home / "finished" / "environment.json"
+    of_then = json.loads(path.read_text())
+    path.write_text(json.dumps({**of_then, "commit": "of then"}))
+    try:
+        assert prune(job(home), home / "finished") == finished
+        assert json.loads(path.read_text())["commit"] == "of then"
+    finally:
+        path.write_text(json.dumps(of_then))
 
 
 def test_a_folder_of_another_configuration_is_refused_naming_what_differs(
