@@ -72,7 +72,7 @@ def test_a_plugin_that_is_not_there_is_named_before_anything_is_done(deepcuts: D
     assert err.startswith(f"deepcuts: plugin: got '{name}'")
 
 
-def test_ray_tasks_are_given_the_plugins(no_plugins_after: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ray_tasks_are_given_the_plugins(no_plugins_after: None) -> None:
     assert plugins.variables() == {}
     plugins.add([str(PLUGIN)])
     assert plugins.variables() == {"DEEPCUTS_PLUGINS": str(PLUGIN)}

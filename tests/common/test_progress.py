@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 
+import pytest
 from rich.console import Console
 
 from deepcuts.common.progress import Reporter
@@ -22,8 +23,9 @@ def test_there_are_bars_in_a_terminal_and_plain_lines_elsewhere() -> None:
     assert "3/3" in shown(terminal=True)
 
 
-def test_without_a_console_nothing_is_shown(capsys: object) -> None:
+def test_without_a_console_nothing_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     reporter = Reporter()
     with reporter.bar("scoring", 3) as advance:
         advance()
     reporter.line("nothing")
+    assert tuple(capsys.readouterr()) == ("", "")

@@ -74,7 +74,7 @@ def test_scores_are_those_of_the_uncompiled_model(monkeypatch: pytest.MonkeyPatc
     assert model.bert.pooler.dense.weight.grad.sum() == model.bert.pooler.dense.weight.numel()
 
 
-def test_one_sweep_takes_nothing_from_another(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_sweep_takes_nothing_from_another() -> None:
     """torch.compile itself would take the code of the first sweep, which notes no activations."""
     model = small(num_labels=1, problem_type="regression")
     batches = [{**batch, "labels": batch["labels"].float()} for batch in tiny_batches(model, count=1)]

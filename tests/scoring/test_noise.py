@@ -186,7 +186,7 @@ def test_a_model_whose_layers_do_not_all_see_the_rows_falls_back_to_one_path_at_
         assert torch.equal(sums[0][name], sums[1][name])
 
 
-def test_paths_are_halved_until_they_fit_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paths_are_halved_until_they_fit_the_device() -> None:
     model = tiny("bert", dropout=0.0)
     batch = tiny_batches(model)[0]
     request = ScoreRequest(Strategy.parse("LayerSmoothGrad"), ScoringOptions(paths=8))

@@ -71,7 +71,7 @@ class NoisyMachine:
         return run
 
 
-def test_ten_measurements_on_a_noisy_machine_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ten_measurements_on_a_noisy_machine_agree() -> None:
     """The true times bend as the kernel's do, and meet the dense one's at 0.6."""
     true = {density: 100 * density**0.75 for density in DENSITIES}
     meets = 100 * 0.6**0.75
