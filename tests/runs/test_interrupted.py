@@ -207,8 +207,8 @@ def test_a_diverging_loss_stops_with_its_step_and_leaves_the_last_checkpoint(
 
     original = training.Loop._pass_of
 
-    def poisoned(self: Any, outputs: Any) -> Any:
-        found = original(self, outputs)
+    def poisoned(self: Any, *given: Any) -> Any:
+        found = original(self, *given)
         poisons = self.model.training and self.state.global_step == 4
         return replace(found, loss=found.loss * float("nan")) if poisons else found
 
