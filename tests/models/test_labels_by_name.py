@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from commands import deepcuts
-from runs import config, tiny_model_folder, write_csv
+from runs import config, save_over, tiny_model_folder, write_csv
 from safetensors.torch import load_file, save_file
 
 from deepcuts.common.errors import ModelError
@@ -49,7 +49,7 @@ def knowing(folder: Path, *names: str, **more: Any) -> Path:
         model.classifier.bias.copy_(torch.stack([sign * solved[-1] for sign in signs]))
     model.config.id2label = dict(enumerate(names))
     model.config.label2id = {name: index for index, name in enumerate(names)}
-    model.save_pretrained(folder)
+    save_over(model, folder)
     return folder
 
 
@@ -253,7 +253,7 @@ def test_a_head_for_tokens_is_not_taken_for_one_for_texts(home: Path, tmp_path: 
     from transformers import AutoModelForTokenClassification
 
     folder = tiny_model_folder(tmp_path / "model")
-    AutoModelForTokenClassification.from_pretrained(folder).save_pretrained(folder)
+    save_over(AutoModelForTokenClassification.from_pretrained(folder), folder)
     task: Task = data(home).load().task
     with pytest.raises(ModelError, match="BertForTokenClassification; --head new"):
         load_for_task(str(folder), task, 0)

@@ -10,7 +10,7 @@ import pytest
 from commands import deepcuts
 from edited_models import edited, set_to
 from pruned_models import pruned_run
-from runs import data_config, tiny_model_folder
+from runs import data_config, save_over, tiny_model_folder
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from deepcuts.deploy.export.exporting import export
@@ -80,7 +80,7 @@ def test_a_tokenizer_with_an_added_token_and_resized_embeddings_works(tmp_path: 
     with_an_added_token(folder)
     model = AutoModelForSequenceClassification.from_pretrained(folder)
     model.resize_token_embeddings(20)
-    model.save_pretrained(folder)
+    save_over(model, folder)
     assert deepcuts("predict", folder, "the brandnew dog").returncode == 0
 
 

@@ -11,7 +11,7 @@ import torch
 from commands import deepcuts
 from edited_models import Change, edited, set_to
 from pruned_models import pruned_run
-from runs import data_config, tiny_model_folder
+from runs import data_config, save_over, tiny_model_folder
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification, BertModel
 
@@ -40,7 +40,7 @@ def test_a_configuration_of_other_weights_is_refused_by_every_command(tmp_path: 
     run = pruned_run(tmp_path / "run")
     edited(run / "model", change)
     base = tmp_path / "base"
-    BertModel.from_pretrained(tiny_model_folder(base)).save_pretrained(base)
+    save_over(BertModel.from_pretrained(tiny_model_folder(base)), base)
     edited(base, change)
     source = data_config(tmp_path)
     files = ["--train", source.train, "--dev", source.dev, "--text", "text", "--label", "target"]

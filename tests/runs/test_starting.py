@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from commands import deepcuts as command
-from runs import data_config, job, tiny_model_folder
+from runs import data_config, job, save_over, tiny_model_folder
 from transformers import AutoModel, AutoModelForSequenceClassification, BertModel
 
 from deepcuts.common.errors import DeepcutsError, InputError, ModelError, RunFolderError
@@ -35,7 +35,7 @@ def test_it_is_scored_as_it_is_and_goes_on_from_its_own_values(tmp_path: Path) -
 def test_it_goes_back_to_pretrained_values_where_they_are_named(tmp_path: Path) -> None:
     theta0 = tmp_path / "theta0"
     tiny_model_folder(theta0, seed=9)
-    AutoModel.from_pretrained(theta0).save_pretrained(theta0)  # no head in it
+    save_over(AutoModel.from_pretrained(theta0), theta0)  # no head in it
     result = prune(job(tmp_path, **TUNED, pretrained=str(theta0)), tmp_path / "run")
     masks = Masks.load(tmp_path / "run" / "masks.safetensors")
     first = BertModel.from_pretrained(theta0).state_dict()
@@ -53,7 +53,7 @@ def test_it_goes_back_to_pretrained_values_where_they_are_named(tmp_path: Path) 
 
 def test_a_model_without_a_trained_head_is_not_fine_tuned(tmp_path: Path) -> None:
     tiny_model_folder(tmp_path / "model")
-    AutoModel.from_pretrained(tmp_path / "model").save_pretrained(tmp_path / "model")
+    save_over(AutoModel.from_pretrained(tmp_path / "model"), tmp_path / "model")
     with pytest.raises(ModelError, match=r"starts fine-tuned, but the head is new"):
         job(tmp_path, **TUNED)
 

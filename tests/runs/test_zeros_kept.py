@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from pruned_models import random_masks
-from runs import config, job, tiny_model_folder
+from runs import config, job, save_over, tiny_model_folder
 from transformers import AutoModelForSequenceClassification
 
 from deepcuts import Masks, apply_masks
@@ -25,7 +25,7 @@ def pruned_start(folder: Path, density: float = 0.5) -> Masks:
     drawn = torch.rand(masks[full].shape, generator=torch.Generator().manual_seed(7))
     masks = Masks({**masks, full: drawn < density})
     apply_masks(model, masks)
-    model.save_pretrained(folder / "model")
+    save_over(model, folder / "model")
     return masks
 
 

@@ -55,6 +55,11 @@ def settle_head(
     if head == NEW and len(lacking) < len(own):
         _renew(model, config, own)
         return [f"{IS_NEW}, as asked; that of the file is not used"]
+    # Early releases of Transformers 5 say nothing of what a sparse file holds in another size.
+    sparse = getattr(former, "quantization_config", None) is not None
+    if not lacking and sparse and former.num_labels != config.num_labels:
+        _renew(model, config, own)
+        return ["the head is new; that of the file has another size"]
     if lacking:
         for held, wanted in (sizes[key] for key in sorted(lacking & sizes.keys())):
             if held[:1] != wanted[:1] and held[0] != former.num_labels and wanted[0] == config.num_labels:
@@ -126,4 +131,5 @@ def _renew(model: Any, config: Any, names: list[str]) -> None:
     """Take the head of a model that is made anew; the caller has seeded the generator."""
     fresh = type(model)(config)
     for name in names:
-        model.get_parameter(name).copy_(fresh.get_parameter(name))
+        # Its data, since what was loaded may have another shape.
+        model.get_parameter(name).data = fresh.get_parameter(name).data.to(model.get_parameter(name).dtype)

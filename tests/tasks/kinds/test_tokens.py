@@ -16,7 +16,7 @@ from every_command import call, check_every_command, prune
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from models import tiny
-from runs import ANIMALS, PLACES, tiny_model_folder
+from runs import ANIMALS, PLACES, save_over, tiny_model_folder
 from seqeval.metrics import accuracy_score, f1_score
 from transformers import AutoModelForTokenClassification, BertTokenizerFast
 
@@ -214,7 +214,7 @@ def test_a_tagger_from_elsewhere_is_recognised_and_its_tags_put_in_order(tmp_pat
         "label2id": {name: index for index, name in enumerate(names)},
     }
     made = AutoModelForTokenClassification.from_pretrained(folder, **labels)
-    made.save_pretrained(folder)
+    save_over(made, folder)
     kind = kind_of_config(AutoModelForTokenClassification.from_pretrained(folder).config)
     assert kind is KIND
     assert kind_of_config(tiny("bert", num_labels=5).config) is kind_named("classification")
