@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 .PHONY: help setup demo test lint types examples torture wheel lowest bench bench-gpu clean
 
 help:
-	@echo "make demo   set up, then prune a real model on an embedded task (about 5 minutes on 2 cores)"
+	@echo "make demo   set up, then prune a real model on an embedded task (about 6 minutes on 2 cores)"
 	@echo "make test   set up, then lint, types and all tests"
 	@echo "make examples  the tests of properties, on examples that are drawn anew"
 	@echo "make torture  kills, signals, changed files, bad inputs and full disks by the hundred (about 6 minutes on 2 quiet cores)"
