@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,21 @@ def check_inputs(folder: Path, job: Any, *, keep_scores: bool = False) -> None:
     result = run_folder.finished_result(folder)
     if result is None:
         return
-    changed = [word for name, word in _WORDS.items() if _differs(name, result, job)]
+    refuse_changed(folder, [name for name in _WORDS if _differs(name, result, job)], keep_scores=keep_scores)
+
+
+def refuse_changed(folder: Path, names: Sequence[str], *, keep_scores: bool = False) -> None:
+    """Refuse a finished run of inputs some of which have changed.
+
+    Args:
+        folder: Its folder.
+        names: Of those that have, as a result spells them.
+        keep_scores: See `check_inputs`.
+
+    Raises:
+        RunFolderError: There is one; or it kept no scores.
+    """
+    changed = [_WORDS[name] for name in names]
     if changed:
         raise RunFolderError(
             f"output: {str(folder)!r} holds a finished run of other inputs: {' and '.join(changed)} changed "

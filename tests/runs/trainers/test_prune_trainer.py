@@ -156,6 +156,12 @@ def test_a_finished_run_is_not_done_again_and_one_of_other_rows_is_refused(tmp_p
     before = state(trainer.model)
     assert deepcuts.prune_trainer(trainer, **PAPER, output=tmp_path / "run") == first
     assert same(state(trainer.model), before)
+    changed = classifier(tmp_path)
+    with torch.no_grad():
+        changed.model.classifier.bias.add_(1)
+    for dry_run in (False, True):
+        with pytest.raises(RunFolderError, match="weights of the model changed"):
+            deepcuts.prune_trainer(changed, **PAPER, output=tmp_path / "run", dry_run=dry_run)
     rows = copy.deepcopy(trainer.train_dataset)
     rows[3]["labels"] = 1 - rows[3]["labels"]
     with pytest.raises(RunFolderError, match=r"another configuration .train_dataset: "):

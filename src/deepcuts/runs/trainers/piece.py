@@ -98,7 +98,7 @@ class TrainerPiece(Planned):
                 "train_rows": self.rows,
                 "dev_rows": _count(trainer.eval_dataset),
             },
-            "inputs": {"start": self.start.digest, "config": config_digest(self.model), **self.lessons},
+            "inputs": {**self.origin, **self.lessons},
             "baseline": None,
         }
 

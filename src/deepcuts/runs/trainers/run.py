@@ -16,6 +16,7 @@ from deepcuts.common.store import Store
 from deepcuts.common.wrapped import unwrapped
 from deepcuts.masks.rewinding import Snapshot, snapshot
 from deepcuts.runs import run_folder
+from deepcuts.runs.inputs import refuse_changed
 from deepcuts.runs.pipeline import carry_out
 from deepcuts.runs.plans import check_cut, memory_of
 from deepcuts.runs.pretrained import pretrained_values
@@ -78,6 +79,8 @@ def prune_trainer(
     check_run_folder(folder, piece.config, overwrite)
     if shared is not None:
         check_output(Path(shared), "shared", folder=True)
+    if not overwrite:
+        _check_model(folder, piece, keep_scores)
     if dry_run:
         return _plan(piece)
     with open_run(folder, piece.config, piece.processes, overwrite=overwrite):
@@ -91,6 +94,20 @@ def prune_trainer(
         piece.reporter.line(f"memory for scoring: {memory_of(piece)}")
         store = own if shared is None else Store(Path(shared), piece.processes)
         return carry_out(piece, folder, store, keep_scores=keep_scores)
+
+
+def _check_model(folder: Path, piece: TrainerPiece, keep_scores: bool) -> None:
+    """Refuse a finished run of another model; rows and arguments are in its configuration.
+
+    Raises:
+        RunFolderError: Weights or configuration have changed since; or it kept no scores.
+    """
+    if (finished := run_folder.finished_result(folder)) is not None:
+        known = finished["inputs"]
+        names = [
+            name for name in ("start", "config", "pretrained") if known.get(name) != piece.origin.get(name)
+        ]
+        refuse_changed(folder, names, keep_scores=keep_scores)
 
 
 def _prepared(
